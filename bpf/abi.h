@@ -1,0 +1,101 @@
+// What the kernel side and user space both know: names, layouts, numbers. Included by both, so it uses
+// nothing but fixed-width types. Any change of meaning here raises P2E_ABI.
+#ifndef P2E_BPF_ABI_H
+#define P2E_BPF_ABI_H
+
+#ifdef __bpf__
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+#else
+#include <linux/types.h>
+#endif
+
+#define P2E_ABI 1
+#define P2E_MAGIC 0x31653270 // "p2e1", little endian
+
+// Messages longer than this are dropped as oversized; above what UDP can carry (65,507 B on IPv4).
+#define P2E_MAX_MESSAGE 65535
+
+// ---- An object, as `p2e compile` leaves it -------------------------------------------------------
+// NAME.bpf.o is clang's ELF file; its section P2E_SECTION_LOADER holds a struct p2e_blob, all that is
+// needed to load it: a process that loads needs no ELF library. Offsets count from the blob's begin.
+
+#define P2E_SECTION_LOADER ".p2e.loader"
+#define P2E_BLOB_NAME_SIZE 32
+#define P2E_BLOB_MAX_MAPS 16
+#define P2E_BLOB_MAX_PROGRAMS 4
+
+struct p2e_blob_map {
+    char name[P2E_BLOB_NAME_SIZE]; // P2E_MAP_*
+    __u32 value_offset;            // initial value (constants), 0 for none
+    __u32 value_size;
+};
+
+struct p2e_blob {
+    __u32 magic; // P2E_MAGIC
+    __u32 abi;   // P2E_ABI
+    __u32 size;  // of the whole blob
+    __u32 map_count, program_count;
+    __u32 insns_offset, insns_size; // libbpf's loader program (bpf_object__gen_loader) …
+    __u32 data_offset, data_size;   // … and its data
+    __u32 reserved;
+    struct p2e_blob_map maps[P2E_BLOB_MAX_MAPS]; // in the order of the loader's context
+    char programs[P2E_BLOB_MAX_PROGRAMS][P2E_BLOB_NAME_SIZE];
+};
+
+// ---- Programs and maps of an object --------------------------------------------------------------
+#define P2E_PROGRAM_ENTRY "p2e_entry" // what a socket gets when pinned: tail-calls the slot
+#define P2E_PROGRAM_JUDGE "p2e_judge" // walks, judges, counts; what a socket gets when not pinned
+
+#define P2E_MAP_SLOT "p2e_slot"         // PROG_ARRAY, one entry: the judge
+#define P2E_MAP_COUNTERS "p2e_counters" // PERCPU_ARRAY of __u64, see enum p2e_counter
+#define P2E_MAP_STATE "p2e_state"       // ARRAY of walker states, see P2E_STATES_*
+#define P2E_MAP_OPTIONS ".rodata.options" // one struct p2e_options
+#define P2E_MAP_META ".rodata.meta"       // a struct p2e_meta and its texts
+
+// Names in a filter's pin folder, pin_dir/NAME/
+#define P2E_PIN_ENTRY "entry"
+#define P2E_PIN_JUDGE "judge"
+#define P2E_PIN_SLOT "slot"
+#define P2E_PIN_COUNTERS "counters"
+#define P2E_PIN_META "meta"
+
+// How a walker state is found. In softirq (UDP) one per CPU does, indexed by CPU. UNIX sockets run the
+// filter in the sender's context, where it may be preempted: states are claimed from a pool.
+#define P2E_STATES_SHARED 64 // how many the pool has
+
+// Set by whoever loads, before loading; constant for the verifier.
+struct p2e_options {
+    __u32 payload_offset; // of the message in the packet: 8 for UDP, 0 for UNIX
+    __u32 state_count;    // entries of P2E_MAP_STATE
+    __u32 shared_states;  // 0: indexed by CPU; 1: claimed from the pool
+    __u32 monitor;        // 1: count, and pass all the same
+    __u32 probe;          // 1: return the verdict (enum p2e_counter + 1) instead of a length
+};
+
+// Why a message passed or was dropped; indexes P2E_MAP_COUNTERS. Rule i counts at P2E_COUNT_RULES + i.
+// A dropped message counts once, for the first rule in order that does not hold.
+enum p2e_counter {
+    P2E_COUNT_PASSED,
+    P2E_COUNT_MALFORMED,  // a protobuf parser would refuse it, or it nests too deep
+    P2E_COUNT_OVERSIZED,  // longer than P2E_MAX_MESSAGE
+    P2E_COUNT_AGGREGATED, // several datagrams in one packet (UDP_GRO): cannot be judged one by one
+    P2E_COUNT_BUSY,       // no walker state was free
+    P2E_COUNT_RULES,
+};
+
+#define P2E_MAX_RULES 1024
+
+// What an object says of itself. `size` bytes; the strings follow the header, each ended by a NUL, in
+// this order: filter name, message type, canonical text of the filter (p2e_filter_canonical), digest
+// (hex SHA-256 of all that went into the compilation); then for each rule: id, expression, message.
+struct p2e_meta {
+    __u32 magic; // P2E_MAGIC
+    __u32 abi;   // P2E_ABI
+    __u32 size;  // header and strings
+    __u32 rule_count;
+};
+
+#endif

@@ -1,0 +1,109 @@
+// CEL front end: text to a checked, typed expression tree with source spans.
+// Source of syntax and meaning: the CEL specification (github.com/google/cel-spec, doc/langdef.md).
+//
+//     text ──cel_lexer──▶ tokens ──cel_parser──▶ tree ──cel_checker──▶ types, resolved fields, constants
+//
+// The tree is owned by struct p2e_cel (one arena); p2e_cel_free releases all of it.
+#ifndef P2E_COMPILER_CEL_H
+#define P2E_COMPILER_CEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "compiler/schema.h"
+
+enum p2e_cel_kind {
+    P2E_CEL_BOOL,
+    P2E_CEL_INT, // int64; enums too
+    P2E_CEL_UINT,
+    P2E_CEL_DOUBLE, // float fields widen to it
+    P2E_CEL_STRING,
+    P2E_CEL_BYTES,
+    P2E_CEL_MESSAGE,
+    P2E_CEL_LIST, // a repeated field or a list literal; `element` is the type of what it holds
+    P2E_CEL_MAP,  // a map field
+    P2E_CEL_NULL,
+};
+
+struct p2e_cel_type {
+    enum p2e_cel_kind kind;
+    enum p2e_cel_kind element;         // LIST only
+    const struct p2e_message *message; // MESSAGE, MAP (its entry), LIST of MESSAGE; else NULL
+};
+
+enum p2e_cel_op {
+    P2E_CEL_CONST,  // a literal, or an enum value by name; `value`
+    P2E_CEL_THIS,   // the message that the rule is about
+    P2E_CEL_SELECT, // args[0] is the message, `field` what is selected
+    P2E_CEL_HAS,    // has(m.f): args[0] is m, `field` is f
+    P2E_CEL_LIST_LITERAL,
+    P2E_CEL_NOT,
+    P2E_CEL_NEGATE,
+    P2E_CEL_AND,
+    P2E_CEL_OR,
+    P2E_CEL_CONDITIONAL, // args: condition, then, else
+    P2E_CEL_EQ,
+    P2E_CEL_NE,
+    P2E_CEL_LT,
+    P2E_CEL_LE,
+    P2E_CEL_GT,
+    P2E_CEL_GE,
+    P2E_CEL_IN, // args: element, list
+    P2E_CEL_ADD,
+    P2E_CEL_SUBTRACT,
+    P2E_CEL_MULTIPLY,
+    P2E_CEL_DIVIDE,
+    P2E_CEL_MODULO,
+    P2E_CEL_SIZE, // of string (code points), bytes, list, map
+    P2E_CEL_STARTS_WITH,
+    P2E_CEL_ENDS_WITH,
+    P2E_CEL_CONTAINS,
+};
+
+// A constant. The member that counts goes by the expression's type.
+struct p2e_cel_value {
+    union {
+        bool boolean;
+        int64_t integer;
+        uint64_t uinteger;
+        double real;
+        struct {
+            const char *data; // string and bytes, unescaped; may hold NUL
+            size_t size;
+        } text;
+    };
+};
+
+struct p2e_cel_expr {
+    enum p2e_cel_op op;
+    struct p2e_cel_type type;
+    struct p2e_span span;  // the whole expression in the rule's text
+    struct p2e_span token; // what an error about this node points at: operator, name, literal
+    struct p2e_cel_expr **args;
+    size_t arg_count;
+    const struct p2e_field *field; // SELECT, HAS
+    struct p2e_cel_value value;    // CONST
+};
+
+struct p2e_cel {
+    struct p2e_cel_expr *root; // of type BOOL
+    void *arena;               // private
+};
+
+// Parses and checks `text` as a rule about `message`. A bare identifier is a field of `message`; `this`
+// is the message itself. Constant subexpressions are folded, so that "1 + 2" is a CONST; one whose
+// folding is an error (1 / 0) stays as it is, for it is an error only when it is evaluated.
+//
+// Errors carry a caret: syntax, unknown field (with the nearest name offered), type mismatch (with both
+// types named and the rewrite that works, `0u` for `0`, where there is one), a function that is not
+// supported. Depth and size are bounded: a hostile text gives an error, never a crash.
+int p2e_cel_compile(const char *text, const struct p2e_message *message,
+                    const struct p2e_schema *schema, struct p2e_cel *cel, struct p2e_error *err);
+void p2e_cel_free(struct p2e_cel *cel);
+
+// "int", "list(string)", "demo.SearchRequest": as error texts name it. `buffer` is returned.
+const char *p2e_cel_type_name(const struct p2e_cel_type *type, char *buffer, size_t size);
+
+#endif
