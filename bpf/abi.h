@@ -61,6 +61,7 @@ struct p2e_blob {
 #define P2E_PIN_SLOT "slot"
 #define P2E_PIN_COUNTERS "counters"
 #define P2E_PIN_META "meta"
+#define P2E_PIN_OPTIONS "options"
 
 // How a walker state is found. In softirq (UDP) one per CPU does, indexed by CPU. UNIX sockets run the
 // filter in the sender's context, where it may be preempted: states are claimed from a pool.

@@ -40,9 +40,9 @@ void p2e_object_close(struct p2e_object *object);
 // ---- Programs in the kernel ----------------------------------------------------------------------
 // Descriptors of one loaded filter, -1 for what is not held. All are close-on-exec.
 struct p2e_handles {
-    int entry, judge, slot, counters, meta;
+    int entry, judge, slot, counters, meta, options;
 };
-#define P2E_NO_HANDLES ((struct p2e_handles){-1, -1, -1, -1, -1})
+#define P2E_NO_HANDLES ((struct p2e_handles){-1, -1, -1, -1, -1, -1})
 
 void p2e_handles_close(struct p2e_handles *handles);
 
