@@ -34,19 +34,25 @@ __attribute__((format(printf, 3, 0))) static void format_cut(char *out, size_t s
     memcpy(out + end, "...", sizeof("..."));
 }
 
-int p2e_error_set(struct p2e_error *err, const char *format, ...)
+int p2e_error_vset(struct p2e_error *err, const char *format, va_list args)
 {
     if (!err)
         return -1;
 
     int saved = errno;
     struct p2e_error formatted; // the arguments may point into *err
-    va_list args;
-    va_start(args, format);
     format_cut(formatted.text, sizeof(formatted.text), format, args);
-    va_end(args);
     *err = formatted;
     errno = saved;
+    return -1;
+}
+
+int p2e_error_set(struct p2e_error *err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    p2e_error_vset(err, format, args);
+    va_end(args);
     return -1;
 }
 
@@ -56,12 +62,10 @@ int p2e_error_prefix(struct p2e_error *err, const char *format, ...)
         return -1;
 
     struct p2e_error context;
-    int saved = errno;
     va_list args;
     va_start(args, format);
-    format_cut(context.text, sizeof(context.text), format, args);
+    p2e_error_vset(&context, format, args);
     va_end(args);
-    errno = saved;
     return p2e_error_set(err, "%s: %s", context.text, err->text);
 }
 
