@@ -40,7 +40,7 @@ struct p2e_blob {
     __u32 map_count, program_count;
     __u32 insns_offset, insns_size; // libbpf's loader program (bpf_object__gen_loader) …
     __u32 data_offset, data_size;   // … and its data
-    __u32 reserved;
+    __u32 checksum;                 // CRC-32 of the whole blob with this field 0
     struct p2e_blob_map maps[P2E_BLOB_MAX_MAPS]; // in the order of the loader's context
     char programs[P2E_BLOB_MAX_PROGRAMS][P2E_BLOB_NAME_SIZE];
 };

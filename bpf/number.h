@@ -1,0 +1,245 @@
+// CEL's arithmetic and comparison on what a slot holds. A bool that may be an error is 0, 1 or
+// P2E_ERROR. Functions that can fail set *failed. Source: the CEL specification, "Values" and
+// "Overflow"; IEEE 754 for floating point, which BPF does not have: values stay bit patterns.
+#ifndef P2E_BPF_NUMBER_H
+#define P2E_BPF_NUMBER_H
+
+#include "kernel.h"
+
+#define P2E_ERROR     2
+#define P2E_INT64_MIN ((s64)(1ull << 63))
+
+// ---- Three-valued logic: false && error is false, true || error is true ---------------------------
+static P2E_INLINE int p2e_not(int a)
+{
+    return a == P2E_ERROR ? P2E_ERROR : !a;
+}
+
+static P2E_INLINE int p2e_and(int a, int b)
+{
+    if (!a || !b)
+        return 0;
+    return a == P2E_ERROR || b == P2E_ERROR ? P2E_ERROR : 1;
+}
+
+static P2E_INLINE int p2e_or(int a, int b)
+{
+    if (a == 1 || b == 1)
+        return 1;
+    return a == P2E_ERROR || b == P2E_ERROR ? P2E_ERROR : 0;
+}
+
+static P2E_INLINE int p2e_checked(u32 failed, int result)
+{
+    return failed ? P2E_ERROR : result;
+}
+
+// The condition of a choice between values that are not bool.
+static P2E_INLINE int p2e_condition(int a, u32 *failed)
+{
+    if (a == P2E_ERROR)
+        *failed = 1;
+    return a == 1;
+}
+
+// ---- What the wire holds to what CEL sees ---------------------------------------------------------
+static P2E_INLINE s64 p2e_zigzag32(u64 wire)
+{
+    u32 v = wire;
+    return (s32)(v >> 1 ^ -(v & 1));
+}
+
+static P2E_INLINE s64 p2e_zigzag64(u64 wire)
+{
+    return (s64)(wire >> 1 ^ -(wire & 1));
+}
+
+// float to double, exactly.
+static P2E_INLINE u64 p2e_widen(u32 f)
+{
+    u64 sign = (u64)(f >> 31) << 63;
+    u32 exponent = f >> 23 & 0xff;
+    u64 mantissa = f & 0x7fffff;
+    if (exponent == 0xff)
+        return sign | 0x7ffull << 52 | mantissa << 29;
+    if (exponent)
+        return sign | (u64)(exponent + 896) << 52 | mantissa << 29;
+    if (!mantissa)
+        return sign;
+    // Subnormal: shift the leading one to bit 23, five halving steps.
+    exponent = 897;
+    for (u32 shift = 16; shift; shift >>= 1) {
+        if (mantissa >> (24 - shift))
+            continue;
+        mantissa <<= shift;
+        exponent -= shift;
+    }
+    return sign | (u64)exponent << 52 | (mantissa & 0x7fffff) << 29;
+}
+
+// ---- Integers ------------------------------------------------------------------------------------
+static P2E_INLINE s64 p2e_int_add(s64 a, s64 b, u32 *failed)
+{
+    u64 sum = (u64)a + (u64)b;
+    if ((s64)((sum ^ a) & (sum ^ b)) < 0)
+        *failed = 1;
+    return sum;
+}
+
+static P2E_INLINE s64 p2e_int_subtract(s64 a, s64 b, u32 *failed)
+{
+    u64 difference = (u64)a - (u64)b;
+    if ((s64)((a ^ b) & (a ^ difference)) < 0)
+        *failed = 1;
+    return difference;
+}
+
+static P2E_INLINE s64 p2e_int_negate(s64 a, u32 *failed)
+{
+    if (a == P2E_INT64_MIN)
+        *failed = 1;
+    return -(u64)a;
+}
+
+static P2E_INLINE u64 p2e_uint_add(u64 a, u64 b, u32 *failed)
+{
+    if (a + b < a)
+        *failed = 1;
+    return a + b;
+}
+
+static P2E_INLINE u64 p2e_uint_subtract(u64 a, u64 b, u32 *failed)
+{
+    if (a < b)
+        *failed = 1;
+    return a - b;
+}
+
+static P2E_INLINE u64 p2e_uint_multiply(u64 a, u64 b, u32 *failed)
+{
+    if (a && ~0ull / a < b)
+        *failed = 1;
+    return a * b;
+}
+
+static P2E_INLINE u64 p2e_uint_divide(u64 a, u64 b, u32 *failed)
+{
+    if (!b)
+        *failed = 1;
+    return b ? a / b : 0;
+}
+
+static P2E_INLINE u64 p2e_uint_modulo(u64 a, u64 b, u32 *failed)
+{
+    if (!b)
+        *failed = 1;
+    return b ? a % b : 0;
+}
+
+static P2E_INLINE u64 p2e_magnitude(s64 a)
+{
+    return a < 0 ? -(u64)a : (u64)a;
+}
+
+static P2E_INLINE s64 p2e_int_multiply(s64 a, s64 b, u32 *failed)
+{
+    u64 x = p2e_magnitude(a), y = p2e_magnitude(b);
+    u64 limit = (1ull << 63) - !((a < 0) ^ (b < 0));
+    if (x && limit / x < y)
+        *failed = 1;
+    return (u64)a * (u64)b;
+}
+
+// BPF divides unsigned numbers only. Towards zero, as CEL does.
+static P2E_INLINE s64 p2e_int_divide(s64 a, s64 b, u32 *failed)
+{
+    if (!b || (a == P2E_INT64_MIN && b == -1))
+        *failed = 1;
+    u64 quotient = p2e_uint_divide(p2e_magnitude(a), p2e_magnitude(b), failed);
+    return (a < 0) ^ (b < 0) ? -quotient : quotient;
+}
+
+// The sign is the dividend's.
+static P2E_INLINE s64 p2e_int_modulo(s64 a, s64 b, u32 *failed)
+{
+    if (a == P2E_INT64_MIN && b == -1)
+        *failed = 1;
+    u64 rest = p2e_uint_modulo(p2e_magnitude(a), p2e_magnitude(b), failed);
+    return a < 0 ? -rest : rest;
+}
+
+// ---- Order: -1, 0, 1; P2E_UNORDERED with a NaN ------------------------------------------------------
+#define P2E_UNORDERED 2
+
+static P2E_INLINE int p2e_int_compare(s64 a, s64 b)
+{
+    return a < b ? -1 : a > b;
+}
+
+static P2E_INLINE int p2e_uint_compare(u64 a, u64 b)
+{
+    return a < b ? -1 : a > b;
+}
+
+static P2E_INLINE int p2e_int_uint_compare(s64 a, u64 b)
+{
+    return a < 0 ? -1 : p2e_uint_compare(a, b);
+}
+
+static P2E_INLINE int p2e_double_is_nan(u64 d)
+{
+    return (d & ~(1ull << 63)) > 0x7ffull << 52;
+}
+
+// Bit patterns in the order of the numbers; both zeros are equal.
+static P2E_INLINE s64 p2e_double_key(u64 d)
+{
+    return (s64)d < 0 ? (s64)((1ull << 63) - d) : (s64)d;
+}
+
+static P2E_INLINE int p2e_double_compare(u64 a, u64 b)
+{
+    if (p2e_double_is_nan(a) || p2e_double_is_nan(b))
+        return P2E_UNORDERED;
+    return p2e_int_compare(p2e_double_key(a), p2e_double_key(b));
+}
+
+// |d| against an integer magnitude: exact, through the integer part of d.
+static P2E_INLINE int p2e_magnitude_compare(u64 a, u64 d)
+{
+    s32 exponent = (s32)(d >> 52 & 0x7ff) - 1023;
+    u64 mantissa = (d & ((1ull << 52) - 1)) | 1ull << 52;
+    if (exponent < 0)
+        return a ? 1 : (d << 1 ? -1 : 0);
+    if (exponent > 63)
+        return -1;
+    if (exponent >= 52)
+        return p2e_uint_compare(a, mantissa << ((exponent - 52) & 63));
+    u32 shift = (52 - exponent) & 63;
+    u64 whole = mantissa >> shift;
+    if (a != whole)
+        return a < whole ? -1 : 1;
+    return mantissa & ((1ull << shift) - 1) ? -1 : 0;
+}
+
+static P2E_INLINE int p2e_uint_double_compare(u64 a, u64 d)
+{
+    if (p2e_double_is_nan(d))
+        return P2E_UNORDERED;
+    if (d >> 63 && d << 1)
+        return 1;
+    return p2e_magnitude_compare(a, d);
+}
+
+static P2E_INLINE int p2e_int_double_compare(s64 a, u64 d)
+{
+    if (p2e_double_is_nan(d))
+        return P2E_UNORDERED;
+    if (a >= 0)
+        return p2e_uint_double_compare(a, d);
+    if (!(d >> 63))
+        return -1;
+    return -p2e_magnitude_compare(p2e_magnitude(a), d & ~(1ull << 63));
+}
+
+#endif

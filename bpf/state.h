@@ -1,0 +1,158 @@
+// A walker's state: one message, loaded lazily into one buffer, and what the rules need of it.
+//
+// Every position is a byte offset into the buffer: the message starts at 0, the texts of literals at
+// P2E_LITERALS. So a piece of text is a (position, size) pair wherever it comes from, and stays valid
+// until the verdict.
+//
+// Invariants: pos <= end + 2^32-1 is checked before use (pos > end is malformed); every access is
+// masked; bytes at and above `loaded` are stale and only ever looked at together with a check of `end`.
+#ifndef P2E_BPF_STATE_H
+#define P2E_BPF_STATE_H
+
+#include "kernel.h"
+
+#define P2E_CHUNK     2048    // most that is loaded at once
+#define P2E_LITERALS  0x11000 // 64 KiB of message, and what a last chunk may run over
+#define P2E_POSITIONS 0x1ffff // mask of positions
+#define P2E_LOOKAHEAD 24      // a step looks at no more bytes from pos on: tag, length, a word
+#define P2E_FRAMES    128     // power of two above P2E_MAX_DEPTH_LIMIT
+
+// A message that is open around the current one.
+struct p2e_frame {
+    u32 end;
+    u32 node;
+    u32 group; // field number of the open group, 0 in a length-delimited message
+    u32 reserved;
+    u64 seen; // required fields met so far
+};
+
+struct p2e_state {
+    u32 claimed; // shared states: in use
+    u32 literals_ready;
+    u32 size; // of the message
+    u32 pos, end;
+    u32 loaded; // bytes below are in the buffer (from wherever the last skip landed)
+    u32 ready;  // a step at a position below needs no loading
+    u32 depth;
+    struct p2e_frame current; // `end` unused: it is the member above
+    struct p2e_frame frames[P2E_FRAMES];
+    u64 value[P2E_SLOTS];  // by slot: last value, text, count of elements, or oneof member
+    u8 present[P2E_SLOTS]; // by slot: was met
+    u64 varint;            // result of p2e_varint_long
+    u8 buffer[P2E_POSITIONS + 1 + 16];
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); // the loader sets p2e_options.state_count
+    __type(key, u32);
+    __type(value, struct p2e_state);
+} p2e_state SEC(".maps");
+
+// Filled in by the loader, constant to the verifier.
+const volatile struct p2e_options p2e_options SEC(".rodata.options");
+
+static P2E_INLINE u64 p2e_word(struct p2e_state *s, u32 pos)
+{
+    return *(u64 *)(s->buffer + (pos & P2E_POSITIONS));
+}
+
+static P2E_INLINE u8 p2e_byte(struct p2e_state *s, u32 pos)
+{
+    return s->buffer[pos & P2E_POSITIONS];
+}
+
+// The low `size` bytes of a word, size in 0..8.
+static P2E_INLINE u64 p2e_low_bytes(u64 word, u32 size)
+{
+    return size >= 8 ? word : word & ~(~0ull << (size & 7) * 8);
+}
+
+// A text as a slot holds it.
+static P2E_INLINE u64 p2e_text(u32 pos, u32 size)
+{
+    return (u64)size << 32 | pos;
+}
+
+static P2E_INLINE u32 p2e_text_pos(u64 text)
+{
+    return (u32)text;
+}
+
+static P2E_INLINE u32 p2e_text_size(u64 text)
+{
+    return text >> 32;
+}
+
+// Loads one chunk at `from` (below size). Returns how much, 0 on failure.
+static P2E_INLINE u32 p2e_load_chunk(struct __sk_buff *skb, struct p2e_state *s, u32 from)
+{
+    u64 size = (u64)s->size - from - 1;
+    OPAQUE(size);
+    if (size > P2E_CHUNK - 1)
+        size = P2E_CHUNK - 1;
+    size += 1;
+    from &= 0xffff;
+    if (bpf_skb_load_bytes(skb, p2e_options.payload_offset + from, s->buffer + from, size))
+        return 0;
+    return size;
+}
+
+static P2E_INLINE void p2e_note_loaded(struct p2e_state *s, u32 loaded)
+{
+    s->loaded = loaded;
+    s->ready = loaded >= s->size ? ~0u : loaded - P2E_LOOKAHEAD;
+}
+
+// Makes [pos, upto) readable, pos being the least position that is still of interest. 0: done.
+P2E_GLOBAL int p2e_fill(struct __sk_buff *skb, struct p2e_state *s, u32 pos, u32 upto)
+{
+    if (!s)
+        return -1;
+    u32 from = s->loaded < pos ? pos : s->loaded;
+    if (upto > s->size)
+        upto = s->size;
+    for (int i = 0; i < 65536 / P2E_CHUNK + 1; i++) {
+        if (from >= upto || from >= s->size)
+            break;
+        u32 size = p2e_load_chunk(skb, s, from);
+        if (!size)
+            return -1;
+        from += size;
+    }
+    if (from < upto)
+        return -1;
+    if (from > s->loaded)
+        p2e_note_loaded(s, from);
+    return 0;
+}
+
+// ---- Which state a message gets ------------------------------------------------------------------
+// UNIX sockets run the filter in the sender's context, where it may be preempted by another sender on
+// the same CPU: a state belongs to whoever set `claimed`, and the search starts at the CPU's own.
+P2E_GLOBAL u32 p2e_claim(u32 cpu)
+{
+    for (u32 i = 0; i < P2E_STATES_SHARED; i++) {
+        u32 index = (cpu * 4 + i) & (P2E_STATES_SHARED - 1);
+        struct p2e_state *s = bpf_map_lookup_elem(&p2e_state, &index);
+        if (s && !VOLATILE(s->claimed) && !__sync_lock_test_and_set(&s->claimed, 1))
+            return index;
+    }
+    return ~0u;
+}
+
+static P2E_INLINE struct p2e_state *p2e_state_get(void)
+{
+    u32 index = bpf_get_smp_processor_id();
+    if (p2e_options.shared_states)
+        index = p2e_claim(index);
+    return bpf_map_lookup_elem(&p2e_state, &index);
+}
+
+static P2E_INLINE void p2e_state_put(struct p2e_state *s)
+{
+    if (p2e_options.shared_states)
+        __sync_lock_test_and_set(&s->claimed, 0);
+}
+
+#endif

@@ -1,0 +1,207 @@
+// Strings and bytes of the buffer: comparison, search, length. A text is (position, size); literals
+// stand in the buffer like fields do (P2E_LITERALS).
+#ifndef P2E_BPF_TEXT_H
+#define P2E_BPF_TEXT_H
+
+#include "utf8.h"
+
+#define P2E_TEXT_STEPS 64
+
+// First word at which the texts at a and b differ within `size` bytes, as an offset; size if none does.
+P2E_GLOBAL u32 p2e_text_same_steps(struct p2e_state *s, u32 a, u32 b, u32 size)
+{
+    if (!s)
+        return 0;
+    u32 i = 0;
+    for (int n = 0; n < P2E_TEXT_STEPS; n++) {
+        if (i >= size)
+            return size;
+        u32 rest = size - i;
+        OPAQUE(rest);
+        if (p2e_low_bytes(p2e_word(s, a + i) ^ p2e_word(s, b + i), rest))
+            return i;
+        i += 8;
+    }
+    return i < size ? i : size;
+}
+
+// The same over any size: offset of the first word that differs, or size.
+P2E_GLOBAL u32 p2e_text_same(struct p2e_state *s, u32 a, u32 b, u32 size)
+{
+    if (!s)
+        return 0;
+    u32 done = 0;
+    for (int n = 0; n < 65536 / 8 / P2E_TEXT_STEPS + 1; n++) {
+        if (done >= size)
+            return size;
+        u32 part = size - done;
+        if (part > 8 * P2E_TEXT_STEPS)
+            part = 8 * P2E_TEXT_STEPS;
+        u32 same = p2e_text_same_steps(s, a + done, b + done, part);
+        done += same;
+        if (same != part)
+            return done;
+    }
+    return done;
+}
+
+static P2E_INLINE int p2e_text_matches(struct p2e_state *s, u32 a, u32 b, u32 size)
+{
+    return p2e_text_same(s, a, b, size) == size;
+}
+
+static P2E_INLINE int p2e_text_equal(struct p2e_state *s, u64 a, u64 b)
+{
+    u32 size = p2e_text_size(a);
+    return size == p2e_text_size(b) && p2e_text_matches(s, p2e_text_pos(a), p2e_text_pos(b), size);
+}
+
+static P2E_INLINE int p2e_text_starts_with(struct p2e_state *s, u64 text, u64 prefix)
+{
+    u32 size = p2e_text_size(prefix);
+    return size <= p2e_text_size(text) &&
+           p2e_text_matches(s, p2e_text_pos(text), p2e_text_pos(prefix), size);
+}
+
+static P2E_INLINE int p2e_text_ends_with(struct p2e_state *s, u64 text, u64 suffix)
+{
+    u32 size = p2e_text_size(suffix), all = p2e_text_size(text);
+    return size <= all &&
+           p2e_text_matches(s, p2e_text_pos(text) + all - size, p2e_text_pos(suffix), size);
+}
+
+// Order by bytes, which for UTF-8 is the order by code points: below 0, 0, above 0.
+static P2E_INLINE int p2e_text_compare(struct p2e_state *s, u64 a, u64 b)
+{
+    u32 size_a = p2e_text_size(a), size_b = p2e_text_size(b);
+    u32 size = size_a < size_b ? size_a : size_b;
+    u32 same = p2e_text_same(s, p2e_text_pos(a), p2e_text_pos(b), size);
+    if (same >= size)
+        return size_a < size_b ? -1 : size_a > size_b;
+    u32 rest = size - same;
+    u64 x = __builtin_bswap64(p2e_low_bytes(p2e_word(s, p2e_text_pos(a) + same), rest));
+    u64 y = __builtin_bswap64(p2e_low_bytes(p2e_word(s, p2e_text_pos(b) + same), rest));
+    return x < y ? -1 : x > y;
+}
+
+// ---- Search --------------------------------------------------------------------------------------
+// Knuth, Morris and Pratt: no text makes it slower than two steps a byte. `failures` is the needle's
+// failure function, a run of u16 in P2E_FAILURES (emitted).
+struct p2e_search {
+    u32 pos, end; // of the text that is searched
+    u32 needle, size;
+    u32 failures; // index of the needle's run
+    u32 matched;
+};
+
+// A bounded part of a search. Returns 1 when found.
+P2E_GLOBAL int p2e_search_steps(struct p2e_state *s, struct p2e_search *search)
+{
+    if (!s || !search)
+        return 0;
+    u32 pos = search->pos, matched = search->matched;
+    for (int n = 0; n < P2E_TEXT_STEPS; n++) {
+        if (pos >= search->end)
+            break;
+        if (p2e_byte(s, pos) == p2e_byte(s, search->needle + matched)) {
+            pos++;
+            if (++matched >= search->size)
+                return 1;
+        } else if (matched) {
+            matched = p2e_failure(search->failures + matched - 1);
+        } else {
+            pos++;
+        }
+    }
+    search->pos = pos;
+    search->matched = matched;
+    return 0;
+}
+
+// A needle of one to eight bytes is one word; `needle` holds it.
+P2E_GLOBAL u32 p2e_search_word_steps(struct p2e_state *s, u32 pos, u32 last, u64 needle, u32 size)
+{
+    if (!s)
+        return ~0u;
+    for (int n = 0; n < P2E_TEXT_STEPS; n++) {
+        if (pos > last)
+            return pos;
+        if (!p2e_low_bytes(p2e_word(s, pos) ^ needle, size))
+            return ~0u;
+        pos++;
+    }
+    return pos;
+}
+
+P2E_GLOBAL int p2e_search_word(struct p2e_state *s, u64 text, u64 needle, u32 size)
+{
+    if (!s || p2e_text_size(text) < size)
+        return 0;
+    u32 pos = p2e_text_pos(text), last = pos + p2e_text_size(text) - size;
+    for (int n = 0; n < 65536 / P2E_TEXT_STEPS + 1; n++) {
+        if (pos > last)
+            return 0;
+        pos = p2e_search_word_steps(s, pos, last, needle, size);
+        if (pos == ~0u)
+            return 1;
+    }
+    return 0;
+}
+
+P2E_GLOBAL int p2e_search_long(struct p2e_state *s, u64 text, u64 needle, u32 failures)
+{
+    if (!s)
+        return 0;
+    struct p2e_search search = {
+        .pos = p2e_text_pos(text),
+        .end = p2e_text_pos(text) + p2e_text_size(text),
+        .needle = p2e_text_pos(needle),
+        .size = p2e_text_size(needle),
+        .failures = failures,
+    };
+    for (int n = 0; n < 2 * 65536 / P2E_TEXT_STEPS + 1; n++) {
+        if (search.pos >= search.end)
+            return 0;
+        if (p2e_search_steps(s, &search))
+            return 1;
+    }
+    return 0;
+}
+
+// ---- Length in code points -----------------------------------------------------------------------
+P2E_GLOBAL u32 p2e_text_points_steps(struct p2e_state *s, u32 pos, u32 size)
+{
+    if (!s)
+        return 0;
+    u32 count = 0;
+    for (int n = 0; n < P2E_TEXT_STEPS; n++) {
+        if (n * 8 >= size)
+            break;
+        u32 rest = size - n * 8;
+        OPAQUE(rest);
+        u64 word = p2e_word(s, pos + n * 8);
+        // A byte starts a character unless it is 10xxxxxx.
+        u64 starts = p2e_low_bytes((~word >> 7 | word >> 6) & 0x0101010101010101ull, rest);
+        count += starts * 0x0101010101010101ull >> 56;
+    }
+    return count;
+}
+
+// Code points of a well-formed text.
+P2E_GLOBAL u64 p2e_text_points(struct p2e_state *s, u64 text)
+{
+    if (!s)
+        return 0;
+    u32 pos = p2e_text_pos(text), size = p2e_text_size(text), count = 0;
+    for (int n = 0; n < 65536 / 8 / P2E_TEXT_STEPS + 1; n++) {
+        if (!size)
+            break;
+        u32 part = size < 8 * P2E_TEXT_STEPS ? size : 8 * P2E_TEXT_STEPS;
+        count += p2e_text_points_steps(s, pos, part);
+        pos += part;
+        size -= part;
+    }
+    return count;
+}
+
+#endif

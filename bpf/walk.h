@@ -1,0 +1,331 @@
+// The wire walker: one flat loop over the fields of a message and its submessages, with an explicit
+// stack of open ones. Accepts what protobuf's conformance suite accepts.
+//
+// Before this file the emitted part defines: P2E_MAX_DEPTH, P2E_ROOT, P2E_TABLE_MASK, P2E_SPARSE_COUNT,
+// P2E_HAS_HOOKS, P2E_HAS_ONEOFS, P2E_HAS_REQUIRED; p2e_table, p2e_sparse_keys, p2e_sparse_entries,
+// p2e_needs; p2e_reset, p2e_hook.
+#ifndef P2E_BPF_WALK_H
+#define P2E_BPF_WALK_H
+
+#include "packed.h"
+#include "table.h"
+#include "text.h"
+
+#define P2E_STEPS 32 // fields that one call takes
+
+enum p2e_step { P2E_STEP_MALFORMED, P2E_STEP_DONE, P2E_STEP_MORE };
+
+enum p2e_wire_type {
+    P2E_WIRE_VARINT = 0,
+    P2E_WIRE_FIXED64 = 1,
+    P2E_WIRE_DELIMITED = 2,
+    P2E_WIRE_START_GROUP = 3,
+    P2E_WIRE_END_GROUP = 4,
+    P2E_WIRE_FIXED32 = 5,
+};
+
+// The part of the state that changes at every step, in registers.
+struct p2e_cursor {
+    u32 pos, end;
+};
+
+// ---- The table -----------------------------------------------------------------------------------
+#if P2E_SPARSE_COUNT
+P2E_GLOBAL u64 p2e_find_sparse(u32 node, u32 field)
+{
+    u64 key = (u64)node << 32 | field;
+    u32 low = 0, high = P2E_SPARSE_COUNT;
+    for (int i = 0; i < 17; i++) {
+        if (low >= high)
+            break;
+        u32 middle = (low + high) / 2 & (P2E_SPARSE_SIZE - 1);
+        if (p2e_sparse_keys[middle] == key)
+            return p2e_sparse_entries[middle];
+        if (p2e_sparse_keys[middle] < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return 0;
+}
+#endif
+
+static P2E_INLINE u64 p2e_find(u32 node, u32 field)
+{
+    u64 header = p2e_table[node & P2E_TABLE_MASK];
+    if (likely(field <= (header & 0xffff)))
+        return p2e_table[(node + field) & P2E_TABLE_MASK];
+#if P2E_SPARSE_COUNT
+    if (header >> P2E_ROW_SPARSE & 1)
+        return p2e_find_sparse(node, field);
+#endif
+    return 0;
+}
+
+// ---- What a field leaves behind --------------------------------------------------------------------
+static P2E_INLINE void p2e_note(struct p2e_state *s, u64 entry, u64 value)
+{
+    u32 slot = P2E_ENTRY_BITS(entry, SLOT, 10) & (P2E_SLOTS - 1);
+    s->value[slot] = entry >> P2E_ENTRY_REPEATED & 1 ? s->value[slot] + 1 : value;
+    s->present[slot] = 1;
+#if P2E_HAS_ONEOFS
+    s->value[P2E_ENTRY_BITS(entry, ONEOF, 10) & (P2E_SLOTS - 1)] = P2E_ENTRY_BITS(entry, MEMBER, 8);
+#endif
+}
+
+// A value of a field: of a scalar as sent, of bytes and strings a text, of a message nothing.
+static P2E_INLINE void p2e_take(struct p2e_state *s, u64 entry, u64 value)
+{
+#if P2E_HAS_HOOKS
+    // A number that a closed enum does not know is an unknown field: as if it had not been there.
+    if (entry >> P2E_ENTRY_HOOK & 1 && !p2e_hook(s, P2E_ENTRY_BITS(entry, SLOT, 10), value))
+        return;
+#endif
+    p2e_note(s, entry, value);
+#if P2E_HAS_REQUIRED
+    s->current.seen |= 1ull << P2E_ENTRY_BITS(entry, REQUIRED, 6);
+#endif
+}
+
+// ---- Open messages ---------------------------------------------------------------------------------
+static P2E_INLINE int p2e_open(struct p2e_state *s, struct p2e_cursor *c, u32 node, u32 end, u32 group)
+{
+    u32 depth = VOLATILE(s->depth);
+    if (depth >= P2E_MAX_DEPTH)
+        return P2E_STEP_MALFORMED;
+    struct p2e_frame *frame = &s->frames[depth & (P2E_FRAMES - 1)];
+    frame->end = c->end;
+    frame->node = VOLATILE(s->current.node);
+    frame->group = VOLATILE(s->current.group);
+    frame->seen = s->current.seen;
+    VOLATILE(s->depth) = depth + 1;
+    VOLATILE(s->current.node) = node;
+    VOLATILE(s->current.group) = group;
+    s->current.seen = 0;
+    c->end = end;
+    return P2E_STEP_MORE;
+}
+
+static P2E_INLINE int p2e_close(struct p2e_state *s, struct p2e_cursor *c)
+{
+#if P2E_HAS_REQUIRED
+    u64 header = p2e_table[VOLATILE(s->current.node) & P2E_TABLE_MASK];
+    if (p2e_needs[header >> P2E_ROW_NEEDS & P2E_NEEDS_MASK] & ~s->current.seen)
+        return P2E_STEP_MALFORMED;
+#endif
+    u32 depth = VOLATILE(s->depth);
+    if (!depth)
+        return P2E_STEP_DONE;
+    depth--;
+    VOLATILE(s->depth) = depth;
+    struct p2e_frame *frame = &s->frames[depth & (P2E_FRAMES - 1)];
+    VOLATILE(s->current.node) = frame->node;
+    VOLATILE(s->current.group) = frame->group;
+    s->current.seen = frame->seen;
+    c->end = frame->end;
+    return P2E_STEP_MORE;
+}
+
+// ---- Packed elements that an emitted function looks at one by one -----------------------------------
+#if P2E_HAS_HOOKS
+// A bounded part of the list, already found well-formed. Returns the position reached.
+P2E_GLOBAL u32 p2e_take_packed_steps(struct p2e_state *s, u64 entry, u32 pos, u32 end)
+{
+    if (!s)
+        return 0;
+    u32 kind = P2E_ENTRY_BITS(entry, KIND, 3);
+    for (int i = 0; i < P2E_STEPS; i++) {
+        if (pos >= end)
+            break;
+        u64 value = p2e_word(s, pos);
+        u32 used = kind == P2E_KIND_PACKED_32 ? 4 : 8;
+        if (kind == P2E_KIND_PACKED_VARINT)
+            used = p2e_varint(s, pos, value, &value);
+        else if (kind == P2E_KIND_PACKED_32)
+            value = (u32)value;
+        p2e_take(s, entry, value);
+        pos += used;
+    }
+    return pos;
+}
+
+P2E_GLOBAL int p2e_take_packed(struct p2e_state *s, u64 entry, u32 pos, u32 end)
+{
+    if (!s)
+        return 0;
+    for (int i = 0; i < 65536 / P2E_STEPS + 1; i++) {
+        if (pos >= end)
+            break;
+        pos = p2e_take_packed_steps(s, entry, pos, end);
+    }
+    return 1;
+}
+#endif
+
+// ---- One field -------------------------------------------------------------------------------------
+static P2E_INLINE int p2e_step_packed(struct __sk_buff *skb, struct p2e_state *s, u64 entry, u32 pos,
+                                      u32 end)
+{
+    u32 kind = P2E_ENTRY_BITS(entry, KIND, 3);
+    u32 size = end - pos;
+    if (kind == P2E_KIND_PACKED_VARINT) {
+        if (end > s->loaded && p2e_fill(skb, s, pos, end))
+            return P2E_STEP_MALFORMED;
+        if (!p2e_packed_varints(s, pos, end))
+            return P2E_STEP_MALFORMED;
+        size = s->varint;
+    } else {
+        u32 shift = kind == P2E_KIND_PACKED_32 ? 2 : 3;
+        if (size & ((1u << shift) - 1))
+            return P2E_STEP_MALFORMED;
+        size >>= shift;
+    }
+#if P2E_HAS_HOOKS
+    if (entry >> P2E_ENTRY_HOOK & 1) {
+        if (p2e_fill(skb, s, pos, end))
+            return P2E_STEP_MALFORMED;
+        p2e_take_packed(s, entry, pos, end);
+        return P2E_STEP_MORE;
+    }
+#endif
+    s->value[P2E_ENTRY_BITS(entry, SLOT, 10) & (P2E_SLOTS - 1)] += size;
+    return P2E_STEP_MORE;
+}
+
+static P2E_INLINE int p2e_step_delimited(struct __sk_buff *skb, struct p2e_state *s,
+                                         struct p2e_cursor *c, u64 entry, u64 word)
+{
+    u64 size;
+    u32 used = p2e_varint(s, c->pos, word, &size);
+    if (!used)
+        return P2E_STEP_MALFORMED;
+    u32 pos = c->pos + used;
+    if (pos > c->end || size > c->end - pos)
+        return P2E_STEP_MALFORMED;
+    u32 end = pos + (u32)size;
+    u32 kind = P2E_ENTRY_BITS(entry, KIND, 3);
+    c->pos = end;
+    if (kind == P2E_KIND_SCALAR || kind == P2E_KIND_GROUP)
+        return P2E_STEP_MORE; // unknown, or of another wire type
+    if (kind == P2E_KIND_MESSAGE) {
+        c->pos = pos;
+        p2e_take(s, entry, 0);
+        return p2e_open(s, c, P2E_ENTRY_BITS(entry, CHILD, 16), end, 0);
+    }
+    if (kind >= P2E_KIND_PACKED_VARINT)
+        return p2e_step_packed(skb, s, entry, pos, end);
+    if ((kind == P2E_KIND_STRING || entry >> P2E_ENTRY_KEEP & 1) && end > s->loaded &&
+        p2e_fill(skb, s, pos, end))
+        return P2E_STEP_MALFORMED;
+    if (kind == P2E_KIND_STRING && !p2e_utf8(s, pos, size))
+        return P2E_STEP_MALFORMED;
+    p2e_take(s, entry, p2e_text(pos, size));
+    return P2E_STEP_MORE;
+}
+
+static P2E_INLINE int p2e_step_end_group(struct p2e_state *s, struct p2e_cursor *c, u32 field)
+{
+    if (VOLATILE(s->current.group) != field)
+        return P2E_STEP_MALFORMED;
+    return p2e_close(s, c);
+}
+
+static P2E_INLINE int p2e_step(struct __sk_buff *skb, struct p2e_state *s, struct p2e_cursor *c)
+{
+    if (c->pos >= c->end) {
+        // An overrun of any kind ends here, and so does a message inside of an open group.
+        if (c->pos > c->end || VOLATILE(s->current.group))
+            return P2E_STEP_MALFORMED;
+        return p2e_close(s, c);
+    }
+    if (unlikely(c->pos >= VOLATILE(s->ready)) &&
+        p2e_fill(skb, s, c->pos, c->pos + P2E_LOOKAHEAD))
+        return P2E_STEP_MALFORMED;
+    u32 tag;
+    u32 used = p2e_tag(p2e_word(s, c->pos), &tag);
+    u32 field = tag >> 3, wire = tag & 7;
+    if (!used || !field)
+        return P2E_STEP_MALFORMED;
+    c->pos += used;
+    u64 entry = p2e_find(VOLATILE(s->current.node), field);
+    u64 word = p2e_word(s, c->pos);
+    if (wire == P2E_WIRE_DELIMITED)
+        return p2e_step_delimited(skb, s, c, entry, word);
+    if (wire == P2E_WIRE_END_GROUP)
+        return p2e_step_end_group(s, c, field);
+    int known = P2E_ENTRY_BITS(entry, WIRE, 3) == wire;
+    if (wire == P2E_WIRE_START_GROUP) {
+        if (known)
+            p2e_take(s, entry, 0);
+        return p2e_open(s, c, known ? P2E_ENTRY_BITS(entry, CHILD, 16) : 0, c->end, field);
+    }
+    u64 value = word;
+    if (wire == P2E_WIRE_VARINT) {
+        used = p2e_varint(s, c->pos, word, &value);
+        if (!used)
+            return P2E_STEP_MALFORMED;
+        c->pos += used;
+    } else if (wire == P2E_WIRE_FIXED64) {
+        c->pos += 8;
+    } else if (wire == P2E_WIRE_FIXED32) {
+        value = (u32)word;
+        c->pos += 4;
+    } else {
+        return P2E_STEP_MALFORMED;
+    }
+    if (c->pos > c->end)
+        return P2E_STEP_MALFORMED;
+    if (known)
+        p2e_take(s, entry, value);
+    return P2E_STEP_MORE;
+}
+
+// ---- All of them -----------------------------------------------------------------------------------
+P2E_GLOBAL int p2e_steps(struct __sk_buff *skb, struct p2e_state *s)
+{
+    if (!s)
+        return P2E_STEP_MALFORMED;
+    struct p2e_cursor c = {VOLATILE(s->pos), VOLATILE(s->end)};
+    for (int i = 0; i < P2E_STEPS; i++) {
+        // Through memory and back: to the verifier all rounds start alike.
+        VOLATILE(s->pos) = c.pos;
+        VOLATILE(s->end) = c.end;
+        c.pos = VOLATILE(s->pos);
+        c.end = VOLATILE(s->end);
+        int result = p2e_step(skb, s, &c);
+        if (result != P2E_STEP_MORE)
+            return result;
+    }
+    VOLATILE(s->pos) = c.pos;
+    VOLATILE(s->end) = c.end;
+    return P2E_STEP_MORE;
+}
+
+// Walks the whole message of `size` bytes. 1: well-formed.
+static P2E_INLINE int p2e_walk(struct __sk_buff *skb, struct p2e_state *s, u32 size)
+{
+    s->size = size;
+    s->pos = 0;
+    s->end = size;
+    s->depth = 0;
+    s->current.node = P2E_ROOT;
+    s->current.group = 0;
+    s->current.seen = 0;
+    s->loaded = 0;
+    p2e_reset(s);
+    if (size) {
+        u32 loaded = p2e_load_chunk(skb, s, 0);
+        if (!loaded)
+            return 0;
+        p2e_note_loaded(s, loaded);
+    }
+    // A step takes at least one byte, or closes a message that took two.
+    for (int i = 0; i < 65536 / P2E_STEPS + 2; i++) {
+        int result = p2e_steps(skb, s);
+        if (result != P2E_STEP_MORE)
+            return result == P2E_STEP_DONE;
+    }
+    return 0;
+}
+
+#endif
