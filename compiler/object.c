@@ -1,0 +1,261 @@
+#include "compiler/object.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+
+#include "base/buffer.h"
+#include "base/cleanup.h"
+#include "base/crc32.h"
+#include "base/file.h"
+#include "bpf/abi.h"
+
+#define OBJCOPY "llvm-objcopy"
+
+extern char **environ;
+
+// ---- The blob -----------------------------------------------------------------------------------
+static uint32_t append(struct p2e_buffer *blob, const void *data, size_t size)
+{
+    static const char zeros[8];
+    uint32_t offset;
+
+    p2e_buffer_add(blob, zeros, -blob->size & 7);
+    offset = blob->size;
+    p2e_buffer_add(blob, data, size);
+    return offset;
+}
+
+static int set_name(char *to, const char *name, struct p2e_error *err)
+{
+    if (strlen(name) >= P2E_BLOB_NAME_SIZE)
+        return p2e_error_set(err, "the name %s is too long for an object", name);
+    strcpy(to, name);
+    return 0;
+}
+
+// Constants that a loader looks at or changes; all others are in the loader program's own data.
+static bool keeps_value(const char *name)
+{
+    return !strcmp(name, P2E_MAP_OPTIONS) || !strcmp(name, P2E_MAP_META);
+}
+
+static int add_map(struct p2e_buffer *blob, struct p2e_blob *header, const struct bpf_map *map,
+                   struct p2e_error *err)
+{
+    const char *name = bpf_map__name(map);
+    struct p2e_blob_map *entry = &header->maps[header->map_count];
+    const void *value;
+    size_t size = 0;
+
+    if (header->map_count++ == P2E_BLOB_MAX_MAPS)
+        return p2e_error_set(err, "more than %d maps", P2E_BLOB_MAX_MAPS);
+    if (set_name(entry->name, name, err))
+        return -1;
+    value = keeps_value(name) ? bpf_map__initial_value((struct bpf_map *)map, &size) : NULL;
+    if (value) {
+        entry->value_offset = append(blob, value, size);
+        entry->value_size = size;
+    }
+    return 0;
+}
+
+static int add_program(struct p2e_blob *header, const char *name, struct p2e_error *err)
+{
+    if (header->program_count == P2E_BLOB_MAX_PROGRAMS)
+        return p2e_error_set(err, "more than %d programs", P2E_BLOB_MAX_PROGRAMS);
+    return set_name(header->programs[header->program_count++], name, err);
+}
+
+static int add_parts(struct p2e_buffer *blob, struct p2e_blob *header,
+                     const struct bpf_object *object, struct p2e_error *err)
+{
+    const struct bpf_map *map;
+    struct bpf_program *program;
+
+    bpf_object__for_each_map(map, object)
+    {
+        if (add_map(blob, header, map, err))
+            return -1;
+    }
+    bpf_object__for_each_program(program, object)
+    {
+        if (add_program(header, bpf_program__name(program), err))
+            return -1;
+    }
+    return 0;
+}
+
+static int make_blob(struct bpf_object *object, const struct gen_loader_opts *loader,
+                     struct p2e_buffer *blob, struct p2e_error *err)
+{
+    struct p2e_blob header = {.magic = P2E_MAGIC, .abi = P2E_ABI};
+
+    p2e_buffer_add(blob, &header, sizeof(header));
+    if (add_parts(blob, &header, object, err))
+        return -1;
+    header.insns_offset = append(blob, loader->insns, loader->insns_sz);
+    header.insns_size = loader->insns_sz;
+    header.data_offset = append(blob, loader->data, loader->data_sz);
+    header.data_size = loader->data_sz;
+    header.size = blob->size;
+    if (blob->failed)
+        return p2e_error_set(err, "out of memory");
+    memcpy(blob->data, &header, sizeof(header));
+    header.checksum = p2e_crc32(blob->data, blob->size);
+    memcpy(blob->data, &header, sizeof(header));
+    return 0;
+}
+
+static int libbpf_failed(const char *verb, const char *path, struct p2e_error *err)
+{
+    char reason[128];
+
+    libbpf_strerror(errno, reason, sizeof(reason));
+    return p2e_error_set(err, "libbpf cannot %s %s: %s", verb, path, reason);
+}
+
+static int generate(const char *elf_path, struct p2e_buffer *blob, struct p2e_error *err)
+{
+    LIBBPF_OPTS(gen_loader_opts, loader);
+    struct bpf_object *object;
+    int result = -1;
+
+    libbpf_set_print(NULL);
+    object = bpf_object__open_file(elf_path, NULL);
+    if (!object)
+        return libbpf_failed("read", elf_path, err);
+    if (bpf_object__gen_loader(object, &loader) || bpf_object__load(object))
+        libbpf_failed("make a loader of", elf_path, err);
+    else
+        result = make_blob(object, &loader, blob, err);
+    bpf_object__close(object);
+    return result;
+}
+
+// ---- llvm-objcopy -------------------------------------------------------------------------------
+static int spawn(char *const argv[], int output, pid_t *pid)
+{
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+
+    if (error)
+        return error;
+    error = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+    if (!error)
+        error = posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+static void read_text(int fd, char *text, size_t size)
+{
+    size_t used = 0;
+    ssize_t got;
+    char rest[256];
+
+    while (used + 1 < size && (got = read(fd, text + used, size - 1 - used)) != 0) {
+        if (got < 0 && errno != EINTR)
+            break;
+        used += got > 0 ? (size_t)got : 0;
+    }
+    text[used] = '\0';
+    if (used && text[used - 1] == '\n')
+        text[used - 1] = '\0';
+    while ((got = read(fd, rest, sizeof(rest))) > 0 || (got < 0 && errno == EINTR))
+        ;
+}
+
+static int run(char *const argv[], struct p2e_error *err)
+{
+    _cleanup_fd_ int reader = -1, writer = -1;
+    char said[1024];
+    int ends[2], status, error;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC))
+        return p2e_error_set(err, "cannot run %s: %m", argv[0]);
+    reader = ends[0];
+    writer = ends[1];
+    error = spawn(argv, writer, &pid);
+    if (error == ENOENT)
+        return p2e_error_set(err, "%s is missing; install it (Debian package llvm)", argv[0]);
+    if (error)
+        return p2e_error_set(err, "cannot run %s: %s", argv[0], strerror(error));
+    close(TAKE_FD(writer));
+    read_text(reader, said, sizeof(said));
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (status)
+        return p2e_error_set(err, "%s failed: %s", argv[0], said);
+    return 0;
+}
+
+static int add_section(const char *elf_path, const char *blob_path, const char *out_path,
+                       struct p2e_error *err)
+{
+    _cleanup_free_ char *section = NULL;
+
+    if (asprintf(&section, "--add-section=%s=%s", P2E_SECTION_LOADER, blob_path) < 0) {
+        section = NULL;
+        return p2e_error_set(err, "out of memory");
+    }
+    return run(
+        (char *[]){OBJCOPY, "--strip-debug", section, (char *)elf_path, (char *)out_path, NULL},
+        err);
+}
+
+// Loaders refuse an object that others than its owner may write, whatever the umask was.
+static int publish(const char *temporary, const char *path, struct p2e_error *err)
+{
+    struct stat st;
+
+    if (stat(temporary, &st) || chmod(temporary, st.st_mode & 0644) || rename(temporary, path))
+        return p2e_error_set(err, "cannot write %s: %m", path);
+    return 0;
+}
+
+// ---- Build --------------------------------------------------------------------------------------
+struct temporaries {
+    char *blob, *object;
+};
+
+static void remove_temporaries(struct temporaries *t)
+{
+    if (t->blob)
+        unlink(t->blob);
+    if (t->object)
+        unlink(t->object);
+    free(t->blob);
+    free(t->object);
+}
+
+static int name_temporaries(struct temporaries *t, const char *out_path, struct p2e_error *err)
+{
+    if (asprintf(&t->blob, "%s.%d.blob", out_path, getpid()) < 0)
+        t->blob = NULL;
+    if (asprintf(&t->object, "%s.%d.tmp", out_path, getpid()) < 0)
+        t->object = NULL;
+    return t->blob && t->object ? 0 : p2e_error_set(err, "out of memory");
+}
+
+int p2e_object_build(const char *elf_path, const char *out_path, struct p2e_error *err)
+{
+    _cleanup_(remove_temporaries) struct temporaries names = {0};
+    _cleanup_(p2e_buffer_free) struct p2e_buffer blob = {0};
+
+    if (generate(elf_path, &blob, err) || name_temporaries(&names, out_path, err))
+        return -1;
+    if (p2e_file_write(names.blob, blob.data, blob.size, err))
+        return -1;
+    if (add_section(elf_path, names.blob, names.object, err))
+        return -1;
+    return publish(names.object, out_path, err);
+}

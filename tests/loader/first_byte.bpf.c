@@ -1,0 +1,105 @@
+// A filter written by hand, so that the loader and the shim can be tested without the compiler: it
+// has the programs, maps and sections of bpf/abi.h and one rule, "the first byte is not 'A'". An
+// empty message passes, one that begins with 0xff is malformed.
+//
+// FIXTURE_NAME and FIXTURE_CANONICAL, string literals, are given on the command line.
+// FIXTURE_FORBIDDEN is the byte that the rule forbids. FIXTURE_REFUSED makes the verifier refuse
+// the judge.
+#include "bpf/abi.h"
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#ifndef FIXTURE_FORBIDDEN
+#define FIXTURE_FORBIDDEN 'A'
+#endif
+#ifndef FIXTURE_ABI
+#define FIXTURE_ABI P2E_ABI
+#endif
+#define FIXTURE_RULES 1
+
+const volatile struct p2e_options p2e_options SEC(".rodata.options");
+
+struct fixture_meta {
+    struct p2e_meta header;
+    char name[sizeof FIXTURE_NAME];
+    char message[sizeof "test.First"];
+    char canonical[sizeof FIXTURE_CANONICAL];
+    char digest[sizeof "00"];
+    char id[sizeof "not-a"];
+    char expression[sizeof "data[0] != 'A'"];
+    char text[sizeof "no A, please"];
+} __attribute__((packed));
+
+const volatile struct fixture_meta p2e_meta SEC(".rodata.meta") = {
+    .header = {P2E_MAGIC, FIXTURE_ABI, sizeof(struct fixture_meta), FIXTURE_RULES},
+    .name = FIXTURE_NAME,
+    .message = "test.First",
+    .canonical = FIXTURE_CANONICAL,
+    .digest = "00",
+    .id = "not-a",
+    .expression = "data[0] != 'A'",
+    .text = "no A, please",
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+} p2e_slot SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, P2E_COUNT_RULES + FIXTURE_RULES);
+    __type(key, __u32);
+    __type(value, __u64);
+} p2e_counters SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} p2e_state SEC(".maps");
+
+static __always_inline int finish(struct __sk_buff *skb, __u32 verdict)
+{
+    __u64 *counter = bpf_map_lookup_elem(&p2e_counters, &verdict);
+
+    if (counter)
+        (*counter)++;
+    if (p2e_options.probe)
+        return verdict + 1;
+    return verdict == P2E_COUNT_PASSED || p2e_options.monitor ? skb->len : 0;
+}
+
+SEC("socket")
+int p2e_judge(struct __sk_buff *skb)
+{
+    __u32 last = p2e_options.state_count - 1;
+    __u8 first = 0;
+
+#ifdef FIXTURE_REFUSED
+    return *(volatile int *)((char *)skb + 4096);
+#endif
+    if (skb->gso_size)
+        return finish(skb, P2E_COUNT_AGGREGATED);
+    if (!bpf_map_lookup_elem(&p2e_state, &last))
+        return finish(skb, P2E_COUNT_BUSY);
+    if (bpf_skb_load_bytes(skb, p2e_options.payload_offset, &first, 1))
+        return finish(skb, P2E_COUNT_PASSED);
+    if (first == 0xff)
+        return finish(skb, P2E_COUNT_MALFORMED);
+    return finish(skb, first == FIXTURE_FORBIDDEN ? P2E_COUNT_RULES : P2E_COUNT_PASSED);
+}
+
+SEC("socket")
+int p2e_entry(struct __sk_buff *skb)
+{
+    bpf_tail_call(skb, &p2e_slot, 0);
+    return 0;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
