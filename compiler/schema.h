@@ -43,10 +43,11 @@ struct p2e_enum_value {
 };
 
 struct p2e_enum {
-    char *full_name; // without a leading dot
-    bool closed;     // proto2: an unknown number is an unknown field
-    struct p2e_enum_value *values;
+    char *full_name;               // without a leading dot
+    bool closed;                   // proto2: an unknown number is an unknown field
+    struct p2e_enum_value *values; // in the order of the schema
     size_t value_count;
+    struct p2e_enum_value **by_name; // the same, sorted; private
 };
 
 struct p2e_message;
@@ -67,22 +68,23 @@ struct p2e_field {
     bool map;                   // repeated, and `message` is the map entry type
     bool validate_utf8;         // string fields of proto3
     struct p2e_message *parent;
-    struct p2e_message *message;   // type MESSAGE or GROUP, else NULL
-    struct p2e_enum *enumeration;  // type ENUM, else NULL
-    struct p2e_oneof *oneof;       // NULL for none
-    // The default of an absent field. Numbers: default_bits is the value as it would be sent, before
-    // any zigzag: integers and enums sign-extended to 64 bits, bool 0 or 1, float in the low 32 bits.
-    // An enum's is that of its default value (the first one where none is given).
+    struct p2e_message *message;  // type MESSAGE or GROUP, else NULL
+    struct p2e_enum *enumeration; // type ENUM, else NULL
+    struct p2e_oneof *oneof;      // NULL for none
+    // The default of an absent field. Numbers: default_bits is the value as it would be sent,
+    // before any zigzag: integers and enums sign-extended to 64 bits, bool 0 or 1, float in the low
+    // 32 bits. An enum's is that of its default value (the first one where none is given).
     uint64_t default_bits;
     char *default_text; // string and bytes with a default that is not empty, unescaped; else NULL
     size_t default_size;
 };
 
 struct p2e_message {
-    char *full_name;  // without a leading dot
-    char *package;    // "" for none
+    char *full_name;          // without a leading dot
+    char *package;            // "" for none
     struct p2e_field *fields; // ascending by number
     size_t field_count;
+    struct p2e_field **by_name; // the same, sorted; private
     struct p2e_oneof *oneofs;
     size_t oneof_count;
     bool map_entry;
@@ -92,17 +94,18 @@ struct p2e_message {
 
 // Pointers stay valid until p2e_schema_free.
 struct p2e_schema {
-    struct p2e_message *messages;
+    struct p2e_message *messages; // ascending by full name
     size_t message_count;
-    struct p2e_enum *enums;
+    struct p2e_enum *enums; // ascending by full name
     size_t enum_count;
     char digest[65]; // SHA-256, hex, of the FileDescriptorSet that was read
+    void *memory;    // private
 };
 
-// Reads `path`: a .proto source (compiled by protoc with `includes` and the file's own folder as import
-// paths) or a serialized FileDescriptorSet (any other file name). Types of imported files are included.
-// Bounded: a set over 64 MiB, nesting too deep or a field that refers to an unknown type is an error.
-// protoc's own messages are passed on, cut to what names the fault.
+// Reads `path`: a .proto source (compiled by protoc with `includes` and the file's own folder as
+// import paths) or a serialized FileDescriptorSet (any other file name). Types of imported files
+// are included. Bounded: a set over 64 MiB, nesting too deep or a field that refers to an unknown
+// type is an error. protoc's own messages are passed on, cut to what names the fault.
 int p2e_schema_load(const char *path, char *const *includes, size_t include_count,
                     struct p2e_schema *schema, struct p2e_error *err);
 // The same from a FileDescriptorSet in memory.
@@ -117,5 +120,6 @@ const struct p2e_enum *p2e_schema_enum(const struct p2e_schema *schema, const ch
 const struct p2e_message *p2e_schema_require(const struct p2e_schema *schema, const char *name,
                                              struct p2e_error *err);
 const struct p2e_field *p2e_message_field(const struct p2e_message *message, const char *name);
+const struct p2e_enum_value *p2e_enum_value(const struct p2e_enum *enumeration, const char *name);
 
 #endif

@@ -1,0 +1,219 @@
+// Runs protoc, which is the one parser of .proto sources that its users' other tools agree with.
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "compiler/schema_private.h"
+
+#define STDERR_MAX 1200 // of what protoc says, so that our own sentence has room
+
+extern char **environ;
+
+// ---- Arguments
+// -----------------------------------------------------------------------------------
+
+struct arguments {
+    char **list; // with room for a NULL at the end
+    size_t count;
+    bool failed; // out of memory
+};
+
+static void arguments_free(struct arguments *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        free(a->list[i]);
+    free(a->list);
+}
+
+__attribute__((format(printf, 2, 3))) static void add_argument(struct arguments *a,
+                                                               const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (a->failed || vasprintf(&a->list[a->count], format, args) < 0)
+        a->failed = true;
+    else
+        a->count++;
+    va_end(args);
+}
+
+// The folder of `path`, as protoc is to see it. Caller frees.
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return strdup(".");
+    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+// A file is named with its folder, so that no name is an option to protoc.
+static int build_arguments(struct arguments *a, const char *path, const char *folder,
+                           const char *output, char *const *includes, size_t include_count)
+{
+    const char *protoc = getenv("P2E_PROTOC");
+    a->list = calloc(include_count + 6, sizeof(*a->list));
+    a->failed = !a->list;
+    add_argument(a, "%s", protoc && protoc[0] ? protoc : "protoc");
+    add_argument(a, "--include_imports");
+    add_argument(a, "--descriptor_set_out=%s", output);
+    add_argument(a, "--proto_path=%s", folder);
+    for (size_t i = 0; i < include_count; i++)
+        add_argument(a, "--proto_path=%s", includes[i]);
+    add_argument(a, "%s%s", strchr(path, '/') ? "" : "./", path);
+    return a->failed ? -1 : 0;
+}
+
+// protoc splits an import path at ':' and takes '=' for a mapping.
+static int check_folder(const char *folder, struct p2e_error *err)
+{
+    if (strpbrk(folder, ":="))
+        return p2e_error_set(err,
+                             "the folder \"%s\" has ':' or '=' in its name, which protoc does "
+                             "not take in an import path",
+                             folder);
+    return 0;
+}
+
+// ---- The process
+// ---------------------------------------------------------------------------------
+
+static int spawn(char **arguments, int stderr_fd, pid_t *pid)
+{
+    posix_spawn_file_actions_t actions;
+    int failed = posix_spawn_file_actions_init(&actions);
+    if (failed)
+        return failed;
+    failed = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    if (!failed)
+        failed = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    if (!failed)
+        failed = posix_spawn_file_actions_adddup2(&actions, stderr_fd, 2);
+    if (!failed)
+        failed = posix_spawnp(pid, arguments[0], &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return failed;
+}
+
+// Reads to the end, so that the writer never blocks; keeps the beginning.
+static void drain(int fd, struct p2e_buffer *kept)
+{
+    char chunk[4096];
+    for (;;) {
+        ssize_t got = read(fd, chunk, sizeof(chunk));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return;
+        size_t room = STDERR_MAX - kept->size;
+        p2e_buffer_add(kept, chunk, (size_t)got < room ? (size_t)got : room);
+    }
+}
+
+static int wait_for(pid_t pid)
+{
+    int status;
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR)
+            return -1;
+    }
+    return status;
+}
+
+static int cannot_run(const char *protoc, int code, struct p2e_error *err)
+{
+    if (code == ENOENT)
+        return p2e_error_set(err,
+                             "\"%s\" is not installed, and a .proto file needs it: install the "
+                             "package protobuf-compiler, or give a FileDescriptorSet instead",
+                             protoc);
+    return p2e_error_set(err, "cannot run \"%s\": %s", protoc, strerror(code));
+}
+
+static int failed(const char *path, int status, struct p2e_buffer *said, struct p2e_error *err)
+{
+    while (said->size > 0 && said->data[said->size - 1] == '\n')
+        said->data[--said->size] = '\0';
+    if (said->size > 0)
+        return p2e_error_set(err, "protoc refuses \"%s\":\n%s", path, said->data);
+    return p2e_error_set(err, "protoc failed on \"%s\" without a word (status %d)", path, status);
+}
+
+static int run(const char *path, char **arguments, struct p2e_error *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return p2e_error_set(err, "cannot run protoc: %s", strerror(errno));
+    _cleanup_fd_ int from_child = ends[0];
+    pid_t pid;
+    int code = spawn(arguments, ends[1], &pid);
+    close(ends[1]);
+    if (code)
+        return cannot_run(arguments[0], code, err);
+
+    _cleanup_(p2e_buffer_free) struct p2e_buffer said = {0};
+    drain(from_child, &said);
+    int status = wait_for(pid);
+    return status == 0 ? 0 : failed(path, status, &said, err);
+}
+
+// ---- All of it
+// -----------------------------------------------------------------------------------
+
+struct temporary {
+    char path[4096];
+    bool exists;
+};
+
+static void temporary_remove(const struct temporary *t)
+{
+    if (t->exists)
+        unlink(t->path);
+}
+
+static int temporary_create(struct temporary *t, struct p2e_error *err)
+{
+    const char *folder = getenv("TMPDIR");
+    int length = snprintf(t->path, sizeof(t->path), "%s/p2e-schema-XXXXXX",
+                          folder && folder[0] ? folder : "/tmp");
+    if (length >= (int)sizeof(t->path))
+        return p2e_error_set(err, "TMPDIR is too long a path");
+    int fd = mkostemp(t->path, O_CLOEXEC);
+    if (fd < 0)
+        return p2e_error_set(err, "cannot make a temporary file %s: %s", t->path, strerror(errno));
+    t->exists = true;
+    close(fd);
+    return 0;
+}
+
+int p2e_schema_protoc(const char *path, char *const *includes, size_t include_count,
+                      struct p2e_buffer *set, struct p2e_error *err)
+{
+    if (access(path, R_OK) < 0)
+        return p2e_error_set(err, "cannot read \"%s\": %s", path, strerror(errno));
+    _cleanup_free_ char *folder = folder_of(path);
+    if (!folder)
+        return p2e_error_set(err, "out of memory");
+    if (check_folder(folder, err) < 0)
+        return -1;
+    for (size_t i = 0; i < include_count; i++) {
+        if (check_folder(includes[i], err) < 0)
+            return -1;
+    }
+
+    _cleanup_(temporary_remove) struct temporary output = {0};
+    if (temporary_create(&output, err) < 0)
+        return -1;
+    _cleanup_(arguments_free) struct arguments arguments = {0};
+    if (build_arguments(&arguments, path, folder, output.path, includes, include_count) < 0)
+        return p2e_error_set(err, "out of memory");
+    if (run(path, arguments.list, err) < 0)
+        return -1;
+    return p2e_file_read(output.path, P2E_SCHEMA_SIZE_MAX, set, err);
+}
