@@ -29,8 +29,9 @@ enum p2e_mode { P2E_ENFORCE, P2E_MONITOR };
 struct p2e_rule {
     char *id;
     char *expression;
-    char *message; // what a person is told, "" when none was given
-    unsigned line; // in the config file; 0 when it does not come from one
+    char *message;    // what a person is told, "" when none was given
+    const char *file; // where it stands; NULL and 0 when it does not come from a file
+    unsigned line;
 };
 
 struct p2e_port_range {
@@ -59,8 +60,9 @@ struct p2e_filter {
     unsigned max_depth; // submessages nested deeper than this are malformed
     enum p2e_on_error on_error;
     enum p2e_mode mode;
-    char *program; // base name of the executable it is meant for, NULL for any
-    unsigned line; // in the config file
+    char *program;    // base name of the executable it is meant for, NULL for any
+    const char *file; // where it stands, as above
+    unsigned line;
 };
 
 struct p2e_config {
@@ -69,6 +71,8 @@ struct p2e_config {
     char *pin_dir;
     struct p2e_filter *filters;
     size_t filter_count;
+    char **files; // the file and all that it includes; `file` of filters and rules points here
+    size_t file_count;
 };
 
 // $P2E_CONFIG, else P2E_CONFIG_DEFAULT_PATH. Never NULL.
