@@ -3,8 +3,8 @@
 // The shim lives inside other people's servers, so this room uses raw bpf(2) (through libbpf's
 // header-only bpf/skel_internal.h) and no library: no libelf, no thread, no output.
 //
-// Trusted: the kernel. Not trusted: object files (each offset is checked) and pin folders (types, ABI
-// and owner are checked; a symbolic link is never followed).
+// Trusted: the kernel. Not trusted: object files (each offset is checked) and pin folders (types,
+// ABI and owner are checked; a symbolic link is never followed).
 #ifndef P2E_LOADER_LOADER_H
 #define P2E_LOADER_LOADER_H
 
@@ -16,7 +16,7 @@
 #include "bpf/abi.h"
 #include "config/config.h"
 
-// ---- What an object says of itself ---------------------------------------------------------------
+// ---- What an object says of itself --------------------------------------------------------------
 struct p2e_description {
     const char *name, *message, *canonical, *digest;
     uint32_t rule_count;
@@ -26,7 +26,7 @@ struct p2e_description {
 
 void p2e_description_free(struct p2e_description *description);
 
-// ---- Object files --------------------------------------------------------------------------------
+// ---- Object files -------------------------------------------------------------------------------
 struct p2e_object {
     void *blob; // a checked struct p2e_blob, owned
     struct p2e_description description;
@@ -37,7 +37,7 @@ struct p2e_object {
 int p2e_object_open(const char *path, struct p2e_object *object, struct p2e_error *err);
 void p2e_object_close(struct p2e_object *object);
 
-// ---- Programs in the kernel ----------------------------------------------------------------------
+// ---- Programs in the kernel ---------------------------------------------------------------------
 // Descriptors of one loaded filter, -1 for what is not held. All are close-on-exec.
 struct p2e_handles {
     int entry, judge, slot, counters, meta, options;
@@ -46,16 +46,16 @@ struct p2e_handles {
 
 void p2e_handles_close(struct p2e_handles *handles);
 
-// Loads an object. The verifier's refusal is an error that names the filter and says what to do; the
-// verifier's log is then written to `log_path` (NULL: nowhere) and the error says so. EPERM: which
-// capability is missing.
+// Loads an object. The verifier's refusal is an error that names the filter and says what to do;
+// the verifier's log is then written to `log_path` (NULL: nowhere) and the error says so. EPERM:
+// which capability is missing.
 int p2e_object_load(const struct p2e_object *object, const struct p2e_options *options,
                     const char *log_path, struct p2e_handles *handles, struct p2e_error *err);
 
 // The options for a filter on a live socket.
 void p2e_options_for(enum p2e_transport transport, enum p2e_mode mode, struct p2e_options *options);
 
-// ---- Pins ----------------------------------------------------------------------------------------
+// ---- Pins ---------------------------------------------------------------------------------------
 // Opens pin_dir/NAME read-only (no privilege needed). 1: opened, *handles and *description filled;
 // 0: there is no such pin; -1: there is something, and it is not a filter of ours of this ABI.
 int p2e_pins_open(const char *pin_dir, const char *name, struct p2e_handles *handles,
@@ -64,18 +64,22 @@ int p2e_pins_open(const char *pin_dir, const char *name, struct p2e_handles *han
 // then renamed. Fails if NAME is pinned already (errno EEXIST).
 int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_handles *handles,
                     struct p2e_error *err);
+// Puts another program in the place of a pinned one, in one step. Where the kind of transport is
+// the same, sockets that are attached already go over to it too; else they receive nothing more.
+int p2e_pins_replace(const char *pin_dir, const char *name, const struct p2e_handles *handles,
+                     struct p2e_error *err);
 int p2e_pins_remove(const char *pin_dir, const char *name, struct p2e_error *err);
 
-// ---- The one way in (DESIGN decision 9) -----------------------------------------------------------
+// ---- The one way in (DESIGN decision 9) ---------------------------------------------------------
 enum p2e_origin { P2E_FROM_PIN, P2E_LOADED_AND_PINNED, P2E_LOADED_UNPINNED };
 
 // The program for a filter: pinned and of this filter's canonical text; else loaded from object_dir
-// and pinned; else loaded and not pinned (no bpffs). *program is the descriptor to attach: the entry
-// when pinned, the judge when not.
+// and pinned; else loaded and not pinned (no bpffs). *program is the descriptor to attach: the
+// entry when pinned, the judge when not.
 int p2e_filter_program(const struct p2e_config *config, const struct p2e_filter *filter,
                        int *program, enum p2e_origin *origin, struct p2e_error *err);
 
-// ---- Counters ------------------------------------------------------------------------------------
+// ---- Counters -----------------------------------------------------------------------------------
 // Sums over CPUs into out[0 … P2E_COUNT_RULES + rule_count).
 int p2e_counters_read(int counters_fd, uint32_t rule_count, uint64_t *out, struct p2e_error *err);
 

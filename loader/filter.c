@@ -1,0 +1,142 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "loader/sys.h"
+
+// What is asked for, and where it may be.
+struct request {
+    const struct p2e_config *config;
+    const struct p2e_filter *filter;
+    char *canonical;
+    struct p2e_options options;
+};
+
+static bool options_match(const struct request *request, int options_fd)
+{
+    const struct p2e_options *wanted = &request->options;
+    struct p2e_options pinned;
+
+    return !p2e_bpf_map_lookup(options_fd, 0, &pinned) &&
+           pinned.payload_offset == wanted->payload_offset &&
+           pinned.shared_states == wanted->shared_states && pinned.monitor == wanted->monitor &&
+           !pinned.probe;
+}
+
+// ---- Pinned -------------------------------------------------------------------------------------
+enum pinned { PINNED_ERROR = -1, PINNED_NONE, PINNED_OTHER, PINNED_SAME };
+
+// PINNED_SAME: *program is the entry. PINNED_OTHER: there are pins, of other rules or options.
+static enum pinned open_pinned(const struct request *request, int *program, struct p2e_error *err)
+{
+    _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
+    _cleanup_(p2e_description_free) struct p2e_description description = {0};
+    int found =
+        p2e_pins_open(request->config->pin_dir, request->filter->name, &handles, &description, err);
+
+    if (found <= 0)
+        return found ? PINNED_ERROR : PINNED_NONE;
+    if (strcmp(description.canonical, request->canonical) ||
+        !options_match(request, handles.options))
+        return PINNED_OTHER;
+    *program = TAKE_FD(handles.entry);
+    return PINNED_SAME;
+}
+
+static int reopen_pinned(const struct request *request, int *program, struct p2e_error *err)
+{
+    switch (open_pinned(request, program, err)) {
+    case PINNED_SAME:
+        return 0;
+    case PINNED_ERROR:
+        return -1;
+    default:
+        return p2e_error_set(err,
+                             "the pinned program in %s/%s was replaced or removed meanwhile; "
+                             "try again",
+                             request->config->pin_dir, request->filter->name);
+    }
+}
+
+// ---- Loaded -------------------------------------------------------------------------------------
+static int load(const struct request *request, struct p2e_handles *handles, struct p2e_error *err)
+{
+    _cleanup_(p2e_object_close) struct p2e_object object = {0};
+    _cleanup_free_ char *path = NULL;
+
+    if (asprintf(&path, "%s/%s.bpf.o", request->config->object_dir, request->filter->name) < 0) {
+        path = NULL;
+        return p2e_error_set(err, "out of memory");
+    }
+    if (p2e_object_open(path, &object, err))
+        return -1;
+    if (strcmp(object.description.canonical, request->canonical))
+        return p2e_error_set(err, "object %s is of other rules than %s has; run: p2e compile", path,
+                             request->config->path);
+    return p2e_object_load(&object, &request->options, NULL, handles, err);
+}
+
+static int load_and_pin(const struct request *request, int *program, enum p2e_origin *origin,
+                        struct p2e_error *err)
+{
+    _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
+    const char *pin_dir = request->config->pin_dir, *name = request->filter->name;
+
+    if (load(request, &handles, err))
+        return -1;
+    *origin = P2E_LOADED_AND_PINNED;
+    if (!p2e_pins_create(pin_dir, name, &handles, NULL)) {
+        *program = TAKE_FD(handles.entry);
+        return 0;
+    }
+    if (errno == EEXIST) { // another process was faster
+        *origin = P2E_FROM_PIN;
+        return reopen_pinned(request, program, err);
+    }
+    // Without a pin nothing keeps the slot filled once our descriptors go: attach the judge itself.
+    *origin = P2E_LOADED_UNPINNED;
+    *program = TAKE_FD(handles.judge);
+    return 0;
+}
+
+static int load_and_replace(const struct request *request, int *program, enum p2e_origin *origin,
+                            struct p2e_error *err)
+{
+    _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
+    const char *pin_dir = request->config->pin_dir, *name = request->filter->name;
+
+    if (load(request, &handles, err) || p2e_pins_replace(pin_dir, name, &handles, err))
+        return p2e_error_prefix(err,
+                                "the pinned program in %s/%s is of other rules than %s has; "
+                                "run: p2e load. Replacing it here failed",
+                                pin_dir, name, request->config->path);
+    *origin = P2E_LOADED_AND_PINNED;
+    return reopen_pinned(request, program, err);
+}
+
+// ---- The way in ---------------------------------------------------------------------------------
+int p2e_filter_program(const struct p2e_config *config, const struct p2e_filter *filter,
+                       int *program, enum p2e_origin *origin, struct p2e_error *err)
+{
+    struct request request = {.config = config, .filter = filter};
+    _cleanup_free_ char *canonical = p2e_filter_canonical(filter);
+
+    *program = -1;
+    if (!canonical)
+        return p2e_error_set(err, "out of memory");
+    request.canonical = canonical;
+    p2e_options_for(filter->transport, filter->mode, &request.options);
+    switch (open_pinned(&request, program, err)) {
+    case PINNED_SAME:
+        *origin = P2E_FROM_PIN;
+        return 0;
+    case PINNED_NONE:
+        return load_and_pin(&request, program, origin, err);
+    case PINNED_OTHER:
+        return load_and_replace(&request, program, origin, err);
+    default:
+        return -1;
+    }
+}

@@ -1,0 +1,133 @@
+// What the tests of loader/ and shim/ call: each verb is one function of loader.h. Prints what came
+// out, or the error and exits 1.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "compiler/object.h"
+#include "loader/loader.h"
+
+static struct p2e_error err;
+static struct p2e_config config;
+
+static int fail(void)
+{
+    printf("error: %s\n", err.text);
+    return 1;
+}
+
+static const struct p2e_filter *find(char **args)
+{
+    if (p2e_config_load(args[0], &config, &err))
+        return NULL;
+    return p2e_config_filter(&config, args[1]);
+}
+
+static int build(char **args)
+{
+    return p2e_object_build(args[0], args[1], &err) ? fail() : 0;
+}
+
+static int canonical(char **args)
+{
+    const struct p2e_filter *filter = find(args);
+
+    if (!filter)
+        return fail();
+    char *text = p2e_filter_canonical(filter);
+    fputs(text, stdout);
+    free(text);
+    return 0;
+}
+
+static void judge(int program, const char *message)
+{
+    int pair[2];
+    char buffer[64];
+
+    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) ||
+        setsockopt(pair[1], SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)))
+        exit((perror("attach"), 1));
+    send(pair[0], message, strlen(message), 0);
+    printf("%s %s\n", message,
+           recv(pair[1], buffer, sizeof(buffer), MSG_DONTWAIT) < 0 ? "drop" : "pass");
+}
+
+// The filter has to be a UNIX one for its verdicts to be asked here.
+static int program(char **args)
+{
+    static const char *const origins[] = {"pin", "pinned", "unpinned"};
+    const struct p2e_filter *filter = find(args);
+    enum p2e_origin origin;
+    int fd;
+
+    if (!filter || p2e_filter_program(&config, filter, &fd, &origin, &err))
+        return fail();
+    puts(origins[origin]);
+    for (char **message = args + 2; *message; message++)
+        judge(fd, *message);
+    close(fd);
+    return 0;
+}
+
+static int load(char **args)
+{
+    struct p2e_object object;
+    struct p2e_options options;
+    struct p2e_handles handles;
+
+    p2e_options_for(P2E_UNIXGRAM, P2E_ENFORCE, &options);
+    if (p2e_object_open(args[0], &object, &err) ||
+        p2e_object_load(&object, &options, args[1], &handles, &err))
+        return fail();
+    printf("%s %s %s %u %s %s %s\n", object.description.name, object.description.message,
+           object.description.digest, object.description.rule_count, object.description.rule_ids[0],
+           object.description.rule_expressions[0], object.description.rule_messages[0]);
+    p2e_object_close(&object);
+    p2e_handles_close(&handles);
+    return 0;
+}
+
+static int counters(char **args)
+{
+    struct p2e_handles handles;
+    struct p2e_description description;
+    uint64_t values[P2E_COUNT_RULES + 1];
+    int found = p2e_pins_open(args[0], args[1], &handles, &description, &err);
+
+    if (found < 0 || (found && p2e_counters_read(handles.counters, 1, values, &err)))
+        return fail();
+    if (!found)
+        return puts("none"), 0;
+    printf("passed %zu malformed %zu rule %zu\n", (size_t)values[P2E_COUNT_PASSED],
+           (size_t)values[P2E_COUNT_MALFORMED], (size_t)values[P2E_COUNT_RULES]);
+    p2e_handles_close(&handles);
+    p2e_description_free(&description);
+    return 0;
+}
+
+static int remove_pins(char **args)
+{
+    return p2e_pins_remove(args[0], args[1], &err) ? fail() : 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(char **);
+    } verbs[] = {{"build", build}, {"canonical", canonical}, {"program", program},
+                 {"load", load},   {"counters", counters},   {"remove", remove_pins}};
+
+    for (size_t i = 0; argc > 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(argv[1], verbs[i].name))
+            continue;
+        int status = verbs[i].run(argv + 2);
+        p2e_config_free(&config);
+        return status;
+    }
+    return 2;
+}
