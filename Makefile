@@ -10,10 +10,14 @@
 
 CC      = gcc
 CLANG  ?= clang
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+SAY = $(if $(V),,@printf '  %-7s %s\n')
+
 BUILD  := build$(if $(SANITIZE),/sanitize)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-            -Wundef -Wvla
+            -Wundef
 CFLAGS  ?= -O2 -g
 CFLAGS  += -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -I. -I$(BUILD)/gen -fvisibility=hidden -MMD -MP \
            $(if $(SANITIZE),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all)
@@ -39,19 +43,23 @@ LIBS_SHIM := -l:libconfig.a
 all: $(BUILD)/p2e $(BUILD)/libp2e.so
 
 $(BUILD)/p2e: $(OBJ_CLI) $(OBJ_COMP) $(OBJ_BOTH)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
 
 $(BUILD)/libp2e.so: $(OBJ_SHIM) shim/libp2e.map
-	$(CC) -shared $(LDFLAGS) -Wl,--version-script=shim/libp2e.map -Wl,--exclude-libs,ALL \
+	$(SAY) LINK $@
+	$(Q)$(CC) -shared $(LDFLAGS) -Wl,--version-script=shim/libp2e.map -Wl,--exclude-libs,ALL \
 	    -Wl,--gc-sections -Wl,-z,relro,-z,now $(if $(SANITIZE),,-Wl,--no-undefined) -o $@ $(OBJ_SHIM) $(LIBS_SHIM)
 
 $(BUILD)/%.o: %.c | generated
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(Q)mkdir -p $(@D)
+	$(SAY) CC $<
+	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/pic/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fPIC -ffunction-sections -c -o $@ $<
+	$(Q)mkdir -p $(@D)
+	$(SAY) CC "$< (shim)"
+	$(Q)$(CC) $(CFLAGS) -fPIC -ffunction-sections -c -o $@ $<
 
 # ---- Generated sources ---------------------------------------------------------------------------
 DESCRIPTOR_DIR := /usr/include
@@ -59,18 +67,21 @@ DESCRIPTOR_DIR := /usr/include
 generated: $(BUILD)/gen/descriptor.pb-c.h $(BUILD)/gen/bpf_sources.c
 
 $(BUILD)/gen/descriptor.pb-c.c $(BUILD)/gen/descriptor.pb-c.h &: $(DESCRIPTOR_DIR)/google/protobuf/descriptor.proto
-	@mkdir -p $(@D)
-	cp $< $(@D)/descriptor.proto
-	protoc-c --c_out=$(@D) -I$(@D) $(@D)/descriptor.proto
+	$(Q)mkdir -p $(@D)
+	$(SAY) GEN $@
+	$(Q)cp $< $(@D)/descriptor.proto
+	$(Q)protoc-c --c_out=$(@D) -I$(@D) $(@D)/descriptor.proto
 
 # The kernel side's headers ride inside the command, so that compiling a filter needs clang alone.
 $(BUILD)/gen/bpf_sources.c: $(HEADERS_BPF) compiler/embed.sh
-	@mkdir -p $(@D)
-	sh compiler/embed.sh $(HEADERS_BPF) > $@.tmp && mv $@.tmp $@
+	$(Q)mkdir -p $(@D)
+	$(SAY) GEN $@
+	$(Q)sh compiler/embed.sh $(HEADERS_BPF) > $@.tmp && mv $@.tmp $@
 
 # Generated code is not ours to warn about.
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
-	$(CC) $(CFLAGS) -w -c -o $@ $<
+	$(SAY) CC $<
+	$(Q)$(CC) $(CFLAGS) -w -c -o $@ $<
 
 # ---- Unit tests: tests/ROOM/test_*.c, one program each, cmocka -------------------------------------
 UNIT_SRC := $(wildcard tests/*/test_*.c)
@@ -80,7 +91,8 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
 unit-tests: $(UNIT_BIN)
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_COMP) $(OBJ_BOTH)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) -lcmocka
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) -lcmocka
 .PRECIOUS: $(BUILD)/tests/%.o
 
 # ---- Style -----------------------------------------------------------------------------------------

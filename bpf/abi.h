@@ -1,5 +1,5 @@
-// What the kernel side and user space both know: names, layouts, numbers. Included by both, so it uses
-// nothing but fixed-width types. Any change of meaning here raises P2E_ABI.
+// What the kernel side and user space both know: names, layouts, numbers. Included by both, so it
+// uses nothing but fixed-width types. Any change of meaning here raises P2E_ABI.
 #ifndef P2E_BPF_ABI_H
 #define P2E_BPF_ABI_H
 
@@ -12,19 +12,20 @@ typedef unsigned long long __u64;
 #include <linux/types.h>
 #endif
 
-#define P2E_ABI 1
+#define P2E_ABI   1
 #define P2E_MAGIC 0x31653270 // "p2e1", little endian
 
 // Messages longer than this are dropped as oversized; above what UDP can carry (65,507 B on IPv4).
 #define P2E_MAX_MESSAGE 65535
 
-// ---- An object, as `p2e compile` leaves it -------------------------------------------------------
-// NAME.bpf.o is clang's ELF file; its section P2E_SECTION_LOADER holds a struct p2e_blob, all that is
-// needed to load it: a process that loads needs no ELF library. Offsets count from the blob's begin.
+// ---- An object, as `p2e compile` leaves it
+// ------------------------------------------------------- NAME.bpf.o is clang's ELF file; its
+// section P2E_SECTION_LOADER holds a struct p2e_blob, all that is needed to load it: a process that
+// loads needs no ELF library. Offsets count from the blob's begin.
 
-#define P2E_SECTION_LOADER ".p2e.loader"
-#define P2E_BLOB_NAME_SIZE 32
-#define P2E_BLOB_MAX_MAPS 16
+#define P2E_SECTION_LOADER    ".p2e.loader"
+#define P2E_BLOB_NAME_SIZE    32
+#define P2E_BLOB_MAX_MAPS     16
 #define P2E_BLOB_MAX_PROGRAMS 4
 
 struct p2e_blob_map {
@@ -45,26 +46,27 @@ struct p2e_blob {
     char programs[P2E_BLOB_MAX_PROGRAMS][P2E_BLOB_NAME_SIZE];
 };
 
-// ---- Programs and maps of an object --------------------------------------------------------------
+// ---- Programs and maps of an object
+// --------------------------------------------------------------
 #define P2E_PROGRAM_ENTRY "p2e_entry" // what a socket gets when pinned: tail-calls the slot
 #define P2E_PROGRAM_JUDGE "p2e_judge" // walks, judges, counts; what a socket gets when not pinned
 
-#define P2E_MAP_SLOT "p2e_slot"         // PROG_ARRAY, one entry: the judge
-#define P2E_MAP_COUNTERS "p2e_counters" // PERCPU_ARRAY of __u64, see enum p2e_counter
-#define P2E_MAP_STATE "p2e_state"       // ARRAY of walker states, see P2E_STATES_*
-#define P2E_MAP_OPTIONS ".rodata.options" // one struct p2e_options
-#define P2E_MAP_META ".rodata.meta"       // a struct p2e_meta and its texts
+#define P2E_MAP_SLOT     "p2e_slot"        // PROG_ARRAY, one entry: the judge
+#define P2E_MAP_COUNTERS "p2e_counters"    // PERCPU_ARRAY of __u64, see enum p2e_counter
+#define P2E_MAP_STATE    "p2e_state"       // ARRAY of walker states, see P2E_STATES_*
+#define P2E_MAP_OPTIONS  ".rodata.options" // one struct p2e_options
+#define P2E_MAP_META     ".rodata.meta"    // a struct p2e_meta and its texts
 
 // Names in a filter's pin folder, pin_dir/NAME/
-#define P2E_PIN_ENTRY "entry"
-#define P2E_PIN_JUDGE "judge"
-#define P2E_PIN_SLOT "slot"
+#define P2E_PIN_ENTRY    "entry"
+#define P2E_PIN_JUDGE    "judge"
+#define P2E_PIN_SLOT     "slot"
 #define P2E_PIN_COUNTERS "counters"
-#define P2E_PIN_META "meta"
-#define P2E_PIN_OPTIONS "options"
+#define P2E_PIN_META     "meta"
+#define P2E_PIN_OPTIONS  "options"
 
-// How a walker state is found. In softirq (UDP) one per CPU does, indexed by CPU. UNIX sockets run the
-// filter in the sender's context, where it may be preempted: states are claimed from a pool.
+// How a walker state is found. In softirq (UDP) one per CPU does, indexed by CPU. UNIX sockets run
+// the filter in the sender's context, where it may be preempted: states are claimed from a pool.
 #define P2E_STATES_SHARED 64 // how many the pool has
 
 // Set by whoever loads, before loading; constant for the verifier.
@@ -76,8 +78,8 @@ struct p2e_options {
     __u32 probe;          // 1: return the verdict (enum p2e_counter + 1) instead of a length
 };
 
-// Why a message passed or was dropped; indexes P2E_MAP_COUNTERS. Rule i counts at P2E_COUNT_RULES + i.
-// A dropped message counts once, for the first rule in order that does not hold.
+// Why a message passed or was dropped; indexes P2E_MAP_COUNTERS. Rule i counts at P2E_COUNT_RULES +
+// i. A dropped message counts once, for the first rule in order that does not hold.
 enum p2e_counter {
     P2E_COUNT_PASSED,
     P2E_COUNT_MALFORMED,  // a protobuf parser would refuse it, or it nests too deep
@@ -89,9 +91,10 @@ enum p2e_counter {
 
 #define P2E_MAX_RULES 1024
 
-// What an object says of itself. `size` bytes; the strings follow the header, each ended by a NUL, in
-// this order: filter name, message type, canonical text of the filter (p2e_filter_canonical), digest
-// (hex SHA-256 of all that went into the compilation); then for each rule: id, expression, message.
+// What an object says of itself. `size` bytes; the strings follow the header, each ended by a NUL,
+// in this order: filter name, message type, canonical text of the filter (p2e_filter_canonical),
+// digest (hex SHA-256 of all that went into the compilation); then for each rule: id, expression,
+// message.
 struct p2e_meta {
     __u32 magic; // P2E_MAGIC
     __u32 abi;   // P2E_ABI

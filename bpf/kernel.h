@@ -1,5 +1,5 @@
-// The little of the kernel's BPF interface that a filter uses, so that compiling one needs clang and
-// no header packages. Numbers and layouts are the kernel's ABI (include/uapi/linux/bpf.h).
+// The little of the kernel's BPF interface that a filter uses, so that compiling one needs clang
+// and no header packages. Numbers and layouts are the kernel's ABI (include/uapi/linux/bpf.h).
 #ifndef P2E_BPF_KERNEL_H
 #define P2E_BPF_KERNEL_H
 
@@ -63,8 +63,9 @@ static long (*bpf_skb_load_bytes)(const void *skb, u32 offset, void *to, u32 siz
 #define __uint(name, value) int(*name)[value]
 #define __type(name, value) typeof(value) *name
 
-#define SEC(name)  __attribute__((section(name), used))
-#define P2E_INLINE inline __attribute__((always_inline))
+#define SEC(name) __attribute__((section(name), used))
+// A filter uses what its rules need of the headers.
+#define P2E_INLINE inline __attribute__((always_inline, unused))
 // A function that the verifier checks once, by its prototype, instead of at each call.
 #define P2E_GLOBAL __attribute__((noinline))
 

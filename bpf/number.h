@@ -9,7 +9,8 @@
 #define P2E_ERROR     2
 #define P2E_INT64_MIN ((s64)(1ull << 63))
 
-// ---- Three-valued logic: false && error is false, true || error is true ---------------------------
+// ---- Three-valued logic: false && error is false, true || error is true
+// ---------------------------
 static P2E_INLINE int p2e_not(int a)
 {
     return a == P2E_ERROR ? P2E_ERROR : !a;
@@ -42,7 +43,8 @@ static P2E_INLINE int p2e_condition(int a, u32 *failed)
     return a == 1;
 }
 
-// ---- What the wire holds to what CEL sees ---------------------------------------------------------
+// ---- What the wire holds to what CEL sees
+// ---------------------------------------------------------
 static P2E_INLINE s64 p2e_zigzag32(u64 wire)
 {
     u32 v = wire;
@@ -77,7 +79,8 @@ static P2E_INLINE u64 p2e_widen(u32 f)
     return sign | (u64)exponent << 52 | (mantissa & 0x7fffff) << 29;
 }
 
-// ---- Integers ------------------------------------------------------------------------------------
+// ---- Integers
+// ------------------------------------------------------------------------------------
 static P2E_INLINE s64 p2e_int_add(s64 a, s64 b, u32 *failed)
 {
     u64 sum = (u64)a + (u64)b;
@@ -168,8 +171,30 @@ static P2E_INLINE s64 p2e_int_modulo(s64 a, s64 b, u32 *failed)
     return a < 0 ? -rest : rest;
 }
 
-// ---- Order: -1, 0, 1; P2E_UNORDERED with a NaN ------------------------------------------------------
+// ---- Order: -1, 0, 1; P2E_UNORDERED with a NaN
+// ------------------------------------------------------
 #define P2E_UNORDERED 2
+
+// What a comparison says of a < b, a <= b, a > b, a >= b.
+static P2E_INLINE int p2e_below(int order)
+{
+    return order == -1;
+}
+
+static P2E_INLINE int p2e_at_most(int order)
+{
+    return order <= 0;
+}
+
+static P2E_INLINE int p2e_above(int order)
+{
+    return order == 1;
+}
+
+static P2E_INLINE int p2e_at_least(int order)
+{
+    return order == 0 || order == 1;
+}
 
 static P2E_INLINE int p2e_int_compare(s64 a, s64 b)
 {
@@ -189,6 +214,11 @@ static P2E_INLINE int p2e_int_uint_compare(s64 a, u64 b)
 static P2E_INLINE int p2e_double_is_nan(u64 d)
 {
     return (d & ~(1ull << 63)) > 0x7ffull << 52;
+}
+
+static P2E_INLINE u64 p2e_double_negate(u64 d)
+{
+    return d ^ 1ull << 63;
 }
 
 // Bit patterns in the order of the numbers; both zeros are equal.

@@ -6,8 +6,9 @@
 
 #define P2E_PACKED_STEPS 32
 
-// Does a varint near pos run on for nine bytes, and then have anything but 0 or 1? It may start in the
-// word at pos or in the one before; what stands before the list ends with a byte that is not part of it.
+// Does a varint near pos run on for nine bytes, and then have anything but 0 or 1? It may start in
+// the word at pos or in the one before; what stands before the list ends with a byte that is not
+// part of it.
 P2E_GLOBAL int p2e_packed_overlong(struct p2e_state *s, u32 pos)
 {
     if (!s)
@@ -38,8 +39,8 @@ static P2E_INLINE u32 p2e_packed_ends(u64 word, u32 size)
     return ends * 0x0101010101010101ull >> 56;
 }
 
-// A bounded part of the check, adding to the count in s->varint. Returns the position reached, ~0 when
-// malformed.
+// A bounded part of the check, adding to the count in s->varint. Returns the position reached, ~0
+// when malformed.
 P2E_GLOBAL u32 p2e_packed_steps(struct p2e_state *s, u32 pos, u32 end)
 {
     if (!s)
@@ -52,7 +53,8 @@ P2E_GLOBAL u32 p2e_packed_steps(struct p2e_state *s, u32 pos, u32 end)
         u32 rest = end - pos;
         OPAQUE(rest);
         u64 word = p2e_word(s, pos);
-        if (unlikely(p2e_packed_suspicious(p2e_low_bytes(word, rest))) && p2e_packed_overlong(s, pos))
+        if (unlikely(p2e_packed_suspicious(p2e_low_bytes(word, rest))) &&
+            p2e_packed_overlong(s, pos))
             return ~0u;
         count += p2e_packed_ends(word, rest);
         pos += rest < 8 ? rest : 8;

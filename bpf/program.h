@@ -62,8 +62,8 @@ SEC("socket") u32 p2e_judge(struct __sk_buff *skb)
     return p2e_conclude(verdict);
 }
 
-// What a socket gets attached where the filter is pinned: the slot's program can be replaced for all
-// sockets at once. An empty slot drops.
+// What a socket gets attached where the filter is pinned: the slot's program can be replaced for
+// all sockets at once. An empty slot drops.
 SEC("socket") u32 p2e_entry(struct __sk_buff *skb)
 {
     bpf_tail_call(skb, &p2e_slot, 0);

@@ -1,18 +1,20 @@
 // A walker's state: one message, loaded lazily into one buffer, and what the rules need of it.
 //
-// Every position is a byte offset into the buffer: the message starts at 0, the texts of literals at
-// P2E_LITERALS. So a piece of text is a (position, size) pair wherever it comes from, and stays valid
-// until the verdict.
+// Every position is a byte offset into the buffer: the message starts at 0, the texts of literals
+// at P2E_LITERALS. So a piece of text is a (position, size) pair wherever it comes from, and stays
+// valid until the verdict. (Between the message's 64 KiB and the literals there is room for what a
+// last chunk may run over.)
 //
 // Invariants: pos <= end + 2^32-1 is checked before use (pos > end is malformed); every access is
-// masked; bytes at and above `loaded` are stale and only ever looked at together with a check of `end`.
+// masked; bytes at and above `loaded` are stale and only ever looked at together with a check of
+// `end`.
 #ifndef P2E_BPF_STATE_H
 #define P2E_BPF_STATE_H
 
 #include "kernel.h"
+#include "table.h"
 
 #define P2E_CHUNK     2048    // most that is loaded at once
-#define P2E_LITERALS  0x11000 // 64 KiB of message, and what a last chunk may run over
 #define P2E_POSITIONS 0x1ffff // mask of positions
 #define P2E_LOOKAHEAD 24      // a step looks at no more bytes from pos on: tag, length, a word
 #define P2E_FRAMES    128     // power of two above P2E_MAX_DEPTH_LIMIT
@@ -127,9 +129,10 @@ P2E_GLOBAL int p2e_fill(struct __sk_buff *skb, struct p2e_state *s, u32 pos, u32
     return 0;
 }
 
-// ---- Which state a message gets ------------------------------------------------------------------
-// UNIX sockets run the filter in the sender's context, where it may be preempted by another sender on
-// the same CPU: a state belongs to whoever set `claimed`, and the search starts at the CPU's own.
+// ---- Which state a message gets
+// ------------------------------------------------------------------ UNIX sockets run the filter in
+// the sender's context, where it may be preempted by another sender on the same CPU: a state
+// belongs to whoever set `claimed`, and the search starts at the CPU's own.
 P2E_GLOBAL u32 p2e_claim(u32 cpu)
 {
     for (u32 i = 0; i < P2E_STATES_SHARED; i++) {

@@ -1,17 +1,19 @@
-// The schema as the walker sees it: one table of entries, emitted per filter. Shared with the emitter.
+// The schema as the walker sees it: one table of entries, emitted per filter. Shared with the
+// emitter.
 //
-// A node is a message in a certain place (one for each path that rules look at, and one for each type
-// elsewhere); its number is the index of its row. A row is a header and then the entries of fields 1
-// to `dense`. Fields above stand in a sorted table of their own. Row 0 is the empty message: its fields
-// are all unknown. An unknown field's entry is 0.
+// A node is a message in a certain place (one for each path that rules look at, and one for each
+// type elsewhere); its number is the index of its row. A row is a header and then the entries of
+// fields 1 to `dense`. Fields above stand in a sorted table of their own. Row 0 is the empty
+// message: its fields are all unknown. An unknown field's entry is 0.
 #ifndef P2E_BPF_TABLE_H
 #define P2E_BPF_TABLE_H
 
 #include "abi.h"
 
-#define P2E_TABLE_MAX 65536 // entries of the table: nodes are 16 bits
-#define P2E_SLOTS_MAX 1024
-#define P2E_REQUIRED_MAX 63 // required fields of one message
+#define P2E_TABLE_MAX    65536 // entries of the table: nodes are 16 bits
+#define P2E_SLOTS_MAX    1024
+#define P2E_LITERALS     0x11000 // where the walker's buffer holds literals (bpf/state.h)
+#define P2E_REQUIRED_MAX 63      // required fields of one message
 
 // How a field's wire form is read.
 enum p2e_entry_kind {
@@ -38,8 +40,10 @@ enum p2e_entry_kind {
 #define P2E_ENTRY_CHILD    43 // 16: node of the submessage
 
 #define P2E_MEMBERS_MAX 255
+#define P2E_FRAMES_MAX  100 // submessages that may be open at once
 
-#define P2E_ENTRY_BITS(entry, part, bits) ((__u32)((entry) >> P2E_ENTRY_##part) & ((1u << (bits)) - 1))
+#define P2E_ENTRY_BITS(entry, part, bits)                                                          \
+    ((__u32)((entry) >> P2E_ENTRY_##part) & ((1u << (bits)) - 1))
 
 // Header of a row.
 #define P2E_ROW_DENSE  0  // 16 bits: highest field number in the row

@@ -1,5 +1,8 @@
 // Strings and bytes of the buffer: comparison, search, length. A text is (position, size); literals
 // stand in the buffer like fields do (P2E_LITERALS).
+//
+// Before this file the emitted part defines P2E_LITERAL_WORDS and p2e_literal_words,
+// P2E_FAILURE_MASK and p2e_failures.
 #ifndef P2E_BPF_TEXT_H
 #define P2E_BPF_TEXT_H
 
@@ -7,7 +10,33 @@
 
 #define P2E_TEXT_STEPS 64
 
-// First word at which the texts at a and b differ within `size` bytes, as an offset; size if none does.
+// ---- Literals
+// -------------------------------------------------------------------------------------- A state
+// lives on from message to message: its copy of the literals is made once.
+#if P2E_LITERAL_WORDS
+P2E_GLOBAL int p2e_literals_copy(struct p2e_state *s)
+{
+    if (!s)
+        return 0;
+    for (u32 i = 0; i < P2E_LITERAL_WORDS; i++)
+        *(u64 *)(s->buffer + ((P2E_LITERALS + i * 8) & P2E_POSITIONS)) = p2e_literal_words[i];
+    s->literals_ready = 1;
+    return 1;
+}
+#endif
+
+static P2E_INLINE void p2e_literals(struct p2e_state *s)
+{
+    USED(s);
+#if P2E_LITERAL_WORDS
+    if (unlikely(!s->literals_ready))
+        p2e_literals_copy(s);
+#endif
+}
+
+// ---- Comparison
+// ------------------------------------------------------------------------------------ First word
+// at which the texts at a and b differ within `size` bytes, as an offset; size if none does.
 P2E_GLOBAL u32 p2e_text_same_steps(struct p2e_state *s, u32 a, u32 b, u32 size)
 {
     if (!s)
@@ -70,6 +99,24 @@ static P2E_INLINE int p2e_text_ends_with(struct p2e_state *s, u64 text, u64 suff
            p2e_text_matches(s, p2e_text_pos(text) + all - size, p2e_text_pos(suffix), size);
 }
 
+// The same against a short constant: its bytes in `word`, its size in 0..8.
+static P2E_INLINE int p2e_text_starts_with_word(struct p2e_state *s, u64 text, u64 word, u32 size)
+{
+    return size <= p2e_text_size(text) &&
+           p2e_low_bytes(p2e_word(s, p2e_text_pos(text)), size) == word;
+}
+
+static P2E_INLINE int p2e_text_equal_word(struct p2e_state *s, u64 text, u64 word, u32 size)
+{
+    return size == p2e_text_size(text) && p2e_text_starts_with_word(s, text, word, size);
+}
+
+static P2E_INLINE int p2e_text_ends_with_word(struct p2e_state *s, u64 text, u64 word, u32 size)
+{
+    u32 all = p2e_text_size(text);
+    return size <= all && p2e_low_bytes(p2e_word(s, p2e_text_pos(text) + all - size), size) == word;
+}
+
 // Order by bytes, which for UTF-8 is the order by code points: below 0, 0, above 0.
 static P2E_INLINE int p2e_text_compare(struct p2e_state *s, u64 a, u64 b)
 {
@@ -84,9 +131,10 @@ static P2E_INLINE int p2e_text_compare(struct p2e_state *s, u64 a, u64 b)
     return x < y ? -1 : x > y;
 }
 
-// ---- Search --------------------------------------------------------------------------------------
-// Knuth, Morris and Pratt: no text makes it slower than two steps a byte. `failures` is the needle's
-// failure function, a run of u16 in P2E_FAILURES (emitted).
+// ---- Search
+// -------------------------------------------------------------------------------------- Knuth,
+// Morris and Pratt: no text makes it slower than two steps a byte. `failures` is the needle's
+// failure function, a run in p2e_failures.
 struct p2e_search {
     u32 pos, end; // of the text that is searched
     u32 needle, size;
@@ -94,6 +142,7 @@ struct p2e_search {
     u32 matched;
 };
 
+#if P2E_FAILURE_MASK
 // A bounded part of a search. Returns 1 when found.
 P2E_GLOBAL int p2e_search_steps(struct p2e_state *s, struct p2e_search *search)
 {
@@ -108,7 +157,7 @@ P2E_GLOBAL int p2e_search_steps(struct p2e_state *s, struct p2e_search *search)
             if (++matched >= search->size)
                 return 1;
         } else if (matched) {
-            matched = p2e_failure(search->failures + matched - 1);
+            matched = p2e_failures[(search->failures + matched - 1) & P2E_FAILURE_MASK];
         } else {
             pos++;
         }
@@ -118,37 +167,7 @@ P2E_GLOBAL int p2e_search_steps(struct p2e_state *s, struct p2e_search *search)
     return 0;
 }
 
-// A needle of one to eight bytes is one word; `needle` holds it.
-P2E_GLOBAL u32 p2e_search_word_steps(struct p2e_state *s, u32 pos, u32 last, u64 needle, u32 size)
-{
-    if (!s)
-        return ~0u;
-    for (int n = 0; n < P2E_TEXT_STEPS; n++) {
-        if (pos > last)
-            return pos;
-        if (!p2e_low_bytes(p2e_word(s, pos) ^ needle, size))
-            return ~0u;
-        pos++;
-    }
-    return pos;
-}
-
-P2E_GLOBAL int p2e_search_word(struct p2e_state *s, u64 text, u64 needle, u32 size)
-{
-    if (!s || p2e_text_size(text) < size)
-        return 0;
-    u32 pos = p2e_text_pos(text), last = pos + p2e_text_size(text) - size;
-    for (int n = 0; n < 65536 / P2E_TEXT_STEPS + 1; n++) {
-        if (pos > last)
-            return 0;
-        pos = p2e_search_word_steps(s, pos, last, needle, size);
-        if (pos == ~0u)
-            return 1;
-    }
-    return 0;
-}
-
-P2E_GLOBAL int p2e_search_long(struct p2e_state *s, u64 text, u64 needle, u32 failures)
+P2E_GLOBAL int p2e_text_search(struct p2e_state *s, u64 text, u64 needle, u32 failures)
 {
     if (!s)
         return 0;
@@ -167,15 +186,47 @@ P2E_GLOBAL int p2e_search_long(struct p2e_state *s, u64 text, u64 needle, u32 fa
     }
     return 0;
 }
+#endif
 
-// ---- Length in code points -----------------------------------------------------------------------
+// A needle of one to eight bytes is one word; `needle` holds it.
+P2E_GLOBAL u32 p2e_search_word_steps(struct p2e_state *s, u32 pos, u32 last, u64 needle, u32 size)
+{
+    if (!s)
+        return ~0u;
+    for (int n = 0; n < P2E_TEXT_STEPS; n++) {
+        if (pos > last)
+            return pos;
+        if (!p2e_low_bytes(p2e_word(s, pos) ^ needle, size))
+            return ~0u;
+        pos++;
+    }
+    return pos;
+}
+
+P2E_GLOBAL int p2e_text_search_word(struct p2e_state *s, u64 text, u64 needle, u32 size)
+{
+    if (!s || p2e_text_size(text) < size)
+        return 0;
+    u32 pos = p2e_text_pos(text), last = pos + p2e_text_size(text) - size;
+    for (int n = 0; n < 65536 / P2E_TEXT_STEPS + 1; n++) {
+        if (pos > last)
+            return 0;
+        pos = p2e_search_word_steps(s, pos, last, needle, size);
+        if (pos == ~0u)
+            return 1;
+    }
+    return 0;
+}
+
+// ---- Length in code points
+// -----------------------------------------------------------------------
 P2E_GLOBAL u32 p2e_text_points_steps(struct p2e_state *s, u32 pos, u32 size)
 {
     if (!s)
         return 0;
     u32 count = 0;
     for (int n = 0; n < P2E_TEXT_STEPS; n++) {
-        if (n * 8 >= size)
+        if ((u32)n * 8 >= size)
             break;
         u32 rest = size - n * 8;
         OPAQUE(rest);
@@ -202,6 +253,14 @@ P2E_GLOBAL u64 p2e_text_points(struct p2e_state *s, u64 text)
         size -= part;
     }
     return count;
+}
+
+// Code points of a text that nobody has checked yet.
+static P2E_INLINE u64 p2e_text_points_checked(struct p2e_state *s, u64 text, u32 *failed)
+{
+    if (!p2e_utf8_check(s, p2e_text_pos(text), p2e_text_pos(text) + p2e_text_size(text)))
+        *failed = 1;
+    return p2e_text_points(s, text);
 }
 
 #endif

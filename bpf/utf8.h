@@ -1,4 +1,5 @@
-// UTF-8 well-formedness (Unicode 15, table 3-7): no overlong forms, no surrogates, at most U+10FFFF.
+// UTF-8 well-formedness (Unicode 15, table 3-7): no overlong forms, no surrogates, at most
+// U+10FFFF.
 #ifndef P2E_BPF_UTF8_H
 #define P2E_BPF_UTF8_H
 

@@ -7,8 +7,8 @@
 
 #define P2E_HIGH_BITS 0x8080808080808080ull
 
-// Index (0 to 7) of the byte whose high bit is the lowest one set in m: multiplying the isolated bit
-// by 0, 1, 2 … 7 in descending bytes brings the index to the top.
+// Index (0 to 7) of the byte whose high bit is the lowest one set in m: multiplying the isolated
+// bit by 0, 1, 2 … 7 in descending bytes brings the index to the top.
 static P2E_INLINE u32 p2e_first_high(u64 m)
 {
     return ((m & -m) >> 7) * 0x0001020304050607ull >> 56;
@@ -41,7 +41,8 @@ P2E_GLOBAL u32 p2e_varint_long(struct p2e_state *s, u32 pos)
     return 10;
 }
 
-// Reads the varint that `word` (the eight bytes at pos) starts with. Returns its size, 0 when malformed.
+// Reads the varint that `word` (the eight bytes at pos) starts with. Returns its size, 0 when
+// malformed.
 static P2E_INLINE u32 p2e_varint(struct p2e_state *s, u32 pos, u64 word, u64 *value)
 {
     if (likely(!(word & 0x80))) {

@@ -1,9 +1,9 @@
 // The wire walker: one flat loop over the fields of a message and its submessages, with an explicit
 // stack of open ones. Accepts what protobuf's conformance suite accepts.
 //
-// Before this file the emitted part defines: P2E_MAX_DEPTH, P2E_ROOT, P2E_TABLE_MASK, P2E_SPARSE_COUNT,
-// P2E_HAS_HOOKS, P2E_HAS_ONEOFS, P2E_HAS_REQUIRED; p2e_table, p2e_sparse_keys, p2e_sparse_entries,
-// p2e_needs; p2e_reset, p2e_hook.
+// Before this file the emitted part defines: P2E_MAX_DEPTH, P2E_ROOT, P2E_TABLE_MASK,
+// P2E_SPARSE_COUNT, P2E_HAS_HOOKS, P2E_HAS_ONEOFS, P2E_HAS_REQUIRED; p2e_table, p2e_sparse_keys,
+// p2e_sparse_entries, p2e_needs; p2e_reset, p2e_hook.
 #ifndef P2E_BPF_WALK_H
 #define P2E_BPF_WALK_H
 
@@ -29,7 +29,8 @@ struct p2e_cursor {
     u32 pos, end;
 };
 
-// ---- The table -----------------------------------------------------------------------------------
+// ---- The table
+// -----------------------------------------------------------------------------------
 #if P2E_SPARSE_COUNT
 P2E_GLOBAL u64 p2e_find_sparse(u32 node, u32 field)
 {
@@ -62,7 +63,8 @@ static P2E_INLINE u64 p2e_find(u32 node, u32 field)
     return 0;
 }
 
-// ---- What a field leaves behind --------------------------------------------------------------------
+// ---- What a field leaves behind
+// --------------------------------------------------------------------
 static P2E_INLINE void p2e_note(struct p2e_state *s, u64 entry, u64 value)
 {
     u32 slot = P2E_ENTRY_BITS(entry, SLOT, 10) & (P2E_SLOTS - 1);
@@ -87,8 +89,10 @@ static P2E_INLINE void p2e_take(struct p2e_state *s, u64 entry, u64 value)
 #endif
 }
 
-// ---- Open messages ---------------------------------------------------------------------------------
-static P2E_INLINE int p2e_open(struct p2e_state *s, struct p2e_cursor *c, u32 node, u32 end, u32 group)
+// ---- Open messages
+// ---------------------------------------------------------------------------------
+static P2E_INLINE int p2e_open(struct p2e_state *s, struct p2e_cursor *c, u32 node, u32 end,
+                               u32 group)
 {
     u32 depth = VOLATILE(s->depth);
     if (depth >= P2E_MAX_DEPTH)
@@ -126,7 +130,8 @@ static P2E_INLINE int p2e_close(struct p2e_state *s, struct p2e_cursor *c)
     return P2E_STEP_MORE;
 }
 
-// ---- Packed elements that an emitted function looks at one by one -----------------------------------
+// ---- Packed elements that an emitted function looks at one by one
+// -----------------------------------
 #if P2E_HAS_HOOKS
 // A bounded part of the list, already found well-formed. Returns the position reached.
 P2E_GLOBAL u32 p2e_take_packed_steps(struct p2e_state *s, u64 entry, u32 pos, u32 end)
@@ -162,9 +167,10 @@ P2E_GLOBAL int p2e_take_packed(struct p2e_state *s, u64 entry, u32 pos, u32 end)
 }
 #endif
 
-// ---- One field -------------------------------------------------------------------------------------
-static P2E_INLINE int p2e_step_packed(struct __sk_buff *skb, struct p2e_state *s, u64 entry, u32 pos,
-                                      u32 end)
+// ---- One field
+// -------------------------------------------------------------------------------------
+static P2E_INLINE int p2e_step_packed(struct __sk_buff *skb, struct p2e_state *s, u64 entry,
+                                      u32 pos, u32 end)
 {
     u32 kind = P2E_ENTRY_BITS(entry, KIND, 3);
     u32 size = end - pos;
@@ -238,8 +244,7 @@ static P2E_INLINE int p2e_step(struct __sk_buff *skb, struct p2e_state *s, struc
             return P2E_STEP_MALFORMED;
         return p2e_close(s, c);
     }
-    if (unlikely(c->pos >= VOLATILE(s->ready)) &&
-        p2e_fill(skb, s, c->pos, c->pos + P2E_LOOKAHEAD))
+    if (unlikely(c->pos >= VOLATILE(s->ready)) && p2e_fill(skb, s, c->pos, c->pos + P2E_LOOKAHEAD))
         return P2E_STEP_MALFORMED;
     u32 tag;
     u32 used = p2e_tag(p2e_word(s, c->pos), &tag);
@@ -280,7 +285,8 @@ static P2E_INLINE int p2e_step(struct __sk_buff *skb, struct p2e_state *s, struc
     return P2E_STEP_MORE;
 }
 
-// ---- All of them -----------------------------------------------------------------------------------
+// ---- All of them
+// -----------------------------------------------------------------------------------
 P2E_GLOBAL int p2e_steps(struct __sk_buff *skb, struct p2e_state *s)
 {
     if (!s)

@@ -1,0 +1,85 @@
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct p2e_command *const commands[] = {
+    &p2e_check_command, &p2e_compile_command, &p2e_run_command,
+    &p2e_eval_command,  &p2e_status_command,
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
+
+int p2e_fail(const struct p2e_command *command, const struct p2e_error *err)
+{
+    fprintf(stderr, "p2e %s: %s\n", command->name, err->text);
+    return P2E_EXIT_FAILED;
+}
+
+int p2e_usage_error(const struct p2e_command *command, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "p2e %s: ", command->name);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\nusage: p2e %s %s\n", command->name, command->usage);
+    va_end(args);
+    return P2E_EXIT_USAGE;
+}
+
+int p2e_print_help(const struct p2e_command *command)
+{
+    printf("usage: p2e %s %s\n\n%s\n\n%s", command->name, command->usage, command->summary,
+           command->help);
+    return P2E_EXIT_OK;
+}
+
+int p2e_option_error(const struct p2e_command *command, int option, char **argv)
+{
+    const char *given = argv[optind - 1];
+    if (option == ':')
+        return p2e_usage_error(command, "%s needs a value", given);
+    return p2e_usage_error(command, "unknown option %s", given);
+}
+
+void p2e_print_json_string(const char *text)
+{
+    putchar('"');
+    for (; *text; text++) {
+        unsigned char c = *text;
+        if (c == '"' || c == '\\')
+            printf("\\%c", c);
+        else if (c < ' ')
+            printf("\\u%04x", c);
+        else
+            putchar(c);
+    }
+    putchar('"');
+}
+
+static int print_overview(FILE *to)
+{
+    fprintf(to, "usage: p2e COMMAND [OPTION]…\n\n"
+                "Filters the protobuf messages of servers that nobody changes, in the kernel.\n\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(to, "\n`p2e COMMAND --help` tells more. The configuration is $P2E_CONFIG, else "
+                "/etc/p2e/p2e.conf.\n");
+    return to == stdout ? P2E_EXIT_OK : P2E_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return print_overview(stderr);
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+        return print_overview(stdout);
+    opterr = 0;
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (!strcmp(argv[1], commands[i]->name))
+            return commands[i]->run(commands[i], argc - 1, argv + 1);
+    }
+    fprintf(stderr, "p2e: there is no command \"%s\"\n", argv[1]);
+    return print_overview(stderr);
+}

@@ -1,0 +1,179 @@
+#include "compiler/compile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "compiler/bpf_sources.h"
+#include "compiler/emit.h"
+#include "compiler/object.h"
+#include "compiler/process.h"
+
+void p2e_program_source_free(struct p2e_program_source *source)
+{
+    p2e_buffer_free(&source->text);
+}
+
+// ---- Rules to a plan
+// -----------------------------------------------------------------------------
+static int check_rules(const struct p2e_filter *filter, const struct p2e_message *message,
+                       const struct p2e_schema *schema, struct p2e_plan_rule *rules,
+                       struct p2e_error *err)
+{
+    for (size_t i = 0; i < filter->rule_count; i++) {
+        const struct p2e_rule *rule = &filter->rules[i];
+        rules[i].id = rule->id;
+        rules[i].expression = rule->expression;
+        if (p2e_cel_compile(rule->expression, message, schema, &rules[i].cel, err) < 0)
+            return p2e_error_prefix(err, "rule \"%s\"", rule->id);
+    }
+    return 0;
+}
+
+static int make_plan(const struct p2e_filter *filter, const struct p2e_schema *schema,
+                     struct p2e_plan *plan, struct p2e_error *err)
+{
+    const struct p2e_message *message = p2e_schema_require(schema, filter->message, err);
+    if (!message)
+        return -1;
+    struct p2e_plan_rule *rules = calloc(filter->rule_count + 1, sizeof(*rules));
+    if (!rules)
+        return p2e_error_set(err, "out of memory");
+    if (check_rules(filter, message, schema, rules, err) < 0) {
+        for (size_t i = 0; i < filter->rule_count; i++)
+            p2e_cel_free(&rules[i].cel);
+        free(rules);
+        return -1;
+    }
+    return p2e_plan_make(message, schema, rules, filter->rule_count, filter->max_depth, plan, err);
+}
+
+// ---- A plan to one source file
+// -------------------------------------------------------------------
+#define HEADERS_MAX 64
+
+struct amalgam {
+    struct p2e_buffer *out;
+    bool seen[HEADERS_MAX];
+};
+
+// Index of one of our headers, -1 for any other name.
+static int header_index(const char *name, size_t size)
+{
+    for (int i = 0; p2e_bpf_sources[i].name && i < HEADERS_MAX; i++) {
+        if (strlen(p2e_bpf_sources[i].name) == size && !memcmp(p2e_bpf_sources[i].name, name, size))
+            return i;
+    }
+    return -1;
+}
+
+// Copies text, with each of our headers put in where it is included first.
+static void amalgamate(struct amalgam *a, const char *text)
+{
+    static const char directive[] = "#include \"";
+    while (*text) {
+        const char *end = strchrnul(text, '\n'), *name = text + sizeof(directive) - 1;
+        bool include = !strncmp(text, directive, sizeof(directive) - 1);
+        int header = include ? header_index(name, strcspn(name, "\"\n")) : -1;
+        end += *end == '\n';
+        if (header < 0) {
+            p2e_buffer_add(a->out, text, end - text);
+        } else if (!a->seen[header]) {
+            a->seen[header] = true;
+            amalgamate(a, p2e_bpf_sources[header].text);
+        }
+        text = end;
+    }
+}
+
+static int write_source(const struct p2e_filter *filter, const struct p2e_plan *plan,
+                        struct p2e_program_source *source, struct p2e_error *err)
+{
+    _cleanup_(p2e_buffer_free) struct p2e_buffer emitted = {0};
+    _cleanup_free_ char *canonical = p2e_filter_canonical(filter);
+    _cleanup_free_ const char **messages = calloc(filter->rule_count + 1, sizeof(*messages));
+    if (!canonical || !messages)
+        return p2e_error_set(err, "out of memory");
+    for (size_t i = 0; i < filter->rule_count; i++)
+        messages[i] = filter->rules[i].message;
+    struct p2e_emit_names names = {filter->name, canonical, messages};
+    if (p2e_emit(plan, &names, &emitted, source->digest, err) < 0)
+        return -1;
+    struct amalgam amalgam = {.out = &source->text};
+    amalgamate(&amalgam, emitted.data);
+    return source->text.failed ? p2e_error_set(err, "out of memory") : 0;
+}
+
+int p2e_compile_source(const struct p2e_filter *filter, struct p2e_program_source *source,
+                       struct p2e_error *err)
+{
+    struct p2e_schema schema = {0};
+    struct p2e_plan plan = {0};
+    *source = (struct p2e_program_source){0};
+    int result =
+        p2e_schema_load(filter->schema, filter->includes, filter->include_count, &schema, err);
+    if (result == 0)
+        result = make_plan(filter, &schema, &plan, err);
+    if (result == 0)
+        result = write_source(filter, &plan, source, err);
+    p2e_plan_free(&plan);
+    p2e_schema_free(&schema);
+    if (result < 0) {
+        p2e_program_source_free(source);
+        p2e_error_prefix(err, "filter \"%s\"", filter->name);
+    }
+    return result;
+}
+
+// ---- Source to object
+// ------------------------------------------------------------------------------
+static int run_clang(const struct p2e_program_source *source, const char *elf_path,
+                     struct p2e_error *err)
+{
+    _cleanup_(p2e_buffer_free) struct p2e_buffer said = {0};
+    const char *clang = getenv("P2E_CLANG");
+    const char *argv[] = {
+        clang && *clang ? clang : "clang",
+        "-target",
+        "bpf",
+        "-mcpu=v3",
+        "-O2",
+        "-g",
+        "-nostdinc",
+        "-fbracket-depth=8192",
+        "-Wall",
+        "-Werror",
+        "-x",
+        "c",
+        "-",
+        "-c",
+        "-o",
+        elf_path,
+        NULL,
+    };
+    int status = p2e_process_run((char *const *)argv, "clang", source->text.data, source->text.size,
+                                 &said, err);
+    if (status > 0)
+        return p2e_error_set(
+            err,
+            "%s does not compile the filter's program (status %d). This is a fault "
+            "of p2e, please report it with `p2e compile --keep-source`:\n%.600s",
+            argv[0], status, said.data ? said.data : "");
+    return status;
+}
+
+int p2e_compile_object(const struct p2e_program_source *source, const char *object_path,
+                       struct p2e_error *err)
+{
+    char elf_path[4096];
+    int length = snprintf(elf_path, sizeof(elf_path), "%s.%d.elf", object_path, (int)getpid());
+    if (length >= (int)sizeof(elf_path))
+        return p2e_error_set(err, "the path %s is too long", object_path);
+    int result = run_clang(source, elf_path, err);
+    if (result == 0)
+        result = p2e_object_build(elf_path, object_path, err);
+    unlink(elf_path);
+    return result;
+}

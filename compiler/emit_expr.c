@@ -1,0 +1,590 @@
+#include "compiler/emit_expr.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
+
+#define WORD_SIZE 8 // texts up to this are compared as one word
+
+// ---- Which expressions can be an error
+// ---------------------------------------------------------------
+static bool is_arithmetic(const struct p2e_cel_expr *expr)
+{
+    if (expr->op == P2E_CEL_NEGATE)
+        return expr->type.kind == P2E_CEL_INT;
+    return expr->op >= P2E_CEL_ADD && expr->op <= P2E_CEL_MODULO;
+}
+
+// A string that the parser did not check for UTF-8 may have no length in code points.
+static bool is_unchecked_size(const struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_expr *text = expr->op == P2E_CEL_SIZE ? expr->args[0] : NULL;
+    return text && text->type.kind == P2E_CEL_STRING && text->op != P2E_CEL_CONST &&
+           !(text->op == P2E_CEL_SELECT && text->field->validate_utf8);
+}
+
+static bool can_fail(const struct p2e_cel_expr *expr)
+{
+    if (is_arithmetic(expr) || is_unchecked_size(expr))
+        return true;
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (can_fail(expr->args[i]))
+            return true;
+    }
+    return false;
+}
+
+// ---- Constants
+// ---------------------------------------------------------------------------------------
+static uint64_t double_bits(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+static uint64_t text_word(const char *data, size_t size)
+{
+    uint64_t word = 0;
+    for (size_t i = 0; i < size; i++)
+        word |= (uint64_t)(uint8_t)data[i] << 8 * i;
+    return word;
+}
+
+static void emit_text(struct p2e_emitter *e, const char *data, size_t size)
+{
+    emit(e, "p2e_text(0x%" PRIx32 ", %zu)", p2e_texts_position(&e->texts, data, size), size);
+}
+
+static void emit_const(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    switch (expr->type.kind) {
+    case P2E_CEL_BOOL:
+        emit(e, "%d", expr->value.boolean);
+        break;
+    case P2E_CEL_INT:
+        // The least integer has no literal of its own in C.
+        emit(e, "(s64)0x%" PRIx64 "ull", (uint64_t)expr->value.integer);
+        break;
+    case P2E_CEL_UINT:
+        emit(e, "%" PRIu64 "ull", expr->value.uinteger);
+        break;
+    case P2E_CEL_DOUBLE:
+        emit(e, "0x%" PRIx64 "ull", double_bits(expr->value.real));
+        break;
+    default:
+        emit_text(e, expr->value.text.data, expr->value.text.size);
+        break;
+    }
+}
+
+// ---- Fields
+// ------------------------------------------------------------------------------------------ How
+// the value of a slot becomes what CEL sees, around the wire value `%s`.
+static const char *const conversions[] = {
+    [P2E_TYPE_DOUBLE] = "%s",
+    [P2E_TYPE_FLOAT] = "p2e_widen(%s)",
+    [P2E_TYPE_INT64] = "(s64)%s",
+    [P2E_TYPE_UINT64] = "%s",
+    [P2E_TYPE_INT32] = "(s64)(s32)%s",
+    [P2E_TYPE_FIXED64] = "%s",
+    [P2E_TYPE_FIXED32] = "(u64)(u32)%s",
+    [P2E_TYPE_BOOL] = "(%s != 0)",
+    [P2E_TYPE_STRING] = "%s",
+    [P2E_TYPE_BYTES] = "%s",
+    [P2E_TYPE_UINT32] = "(u64)(u32)%s",
+    [P2E_TYPE_ENUM] = "(s64)(s32)%s",
+    [P2E_TYPE_SFIXED32] = "(s64)(s32)%s",
+    [P2E_TYPE_SFIXED64] = "(s64)%s",
+    [P2E_TYPE_SINT32] = "p2e_zigzag32(%s)",
+    [P2E_TYPE_SINT64] = "p2e_zigzag64(%s)",
+};
+
+static void emit_converted(struct p2e_emitter *e, enum p2e_type type, const char *wire)
+{
+    const char *form = conversions[type], *hole = strstr(form, "%s");
+    emit(e, "%.*s%s%s", (int)(hole - form), form, wire, hole + 2);
+}
+
+static const char *c_type(const struct p2e_field *field)
+{
+    switch (field->type) {
+    case P2E_TYPE_INT32:
+    case P2E_TYPE_INT64:
+    case P2E_TYPE_ENUM:
+    case P2E_TYPE_SFIXED32:
+    case P2E_TYPE_SFIXED64:
+    case P2E_TYPE_SINT32:
+    case P2E_TYPE_SINT64:
+        return "s64";
+    case P2E_TYPE_BOOL:
+        return "int";
+    default:
+        return "u64";
+    }
+}
+
+static void emit_default(struct p2e_emitter *e, const struct p2e_field *field)
+{
+    if (field->type == P2E_TYPE_STRING || field->type == P2E_TYPE_BYTES)
+        emit_text(e, field->default_text ? field->default_text : "", field->default_size);
+    else if (field->type == P2E_TYPE_FLOAT)
+        emit(e, "p2e_widen(0x%" PRIx64 ")", field->default_bits);
+    else
+        emit(e, "0x%" PRIx64 "ull", field->default_bits);
+}
+
+static unsigned oneof_slot(const struct p2e_use *use)
+{
+    const struct p2e_oneof *oneof = use->field->oneof;
+    return oneof ? use->place->oneof_slots[oneof - use->place->message->oneofs] : 0;
+}
+
+// The message around a use is the member that its oneof holds, all the way up.
+static void emit_path_holds(struct p2e_emitter *e, const struct p2e_use *use)
+{
+    for (const struct p2e_use *up = use->place->parent; up; up = up->place->parent) {
+        if (oneof_slot(up))
+            emit(e, " && s->value[%u] == %u", oneof_slot(up), p2e_plan_member(up->field));
+    }
+}
+
+static void emit_present(struct p2e_emitter *e, const struct p2e_use *use)
+{
+    if (use->field->repeated)
+        emit(e, "s->value[%u] != 0", use->slot);
+    else if (oneof_slot(use))
+        emit(e, "s->value[%u] == %u", oneof_slot(use), p2e_plan_member(use->field));
+    else
+        emit(e, "s->present[%u]", use->slot);
+    emit_path_holds(e, use);
+}
+
+static void emit_count(struct p2e_emitter *e, const struct p2e_use *use)
+{
+    emit(e, "static P2E_INLINE u64 count_%u(struct p2e_state *s)\n{\n    return 1", use->slot);
+    emit_path_holds(e, use);
+    emit(e, " ? s->value[%u] : 0;\n}\n\n", use->slot);
+}
+
+static void emit_name(struct p2e_emitter *e, const struct p2e_use *use)
+{
+    if (use->place->parent) {
+        emit_name(e, use->place->parent);
+        emit(e, ".");
+    }
+    emit(e, "%s", use->field->name);
+}
+
+void p2e_emit_accessors(struct p2e_emitter *e, const struct p2e_use *use)
+{
+    char wire[32];
+    emit(e, "// ");
+    emit_name(e, use);
+    emit(e, "\nstatic P2E_INLINE int present_%u(struct p2e_state *s)\n{\n    return ", use->slot);
+    emit_present(e, use);
+    emit(e, ";\n}\n\n");
+    if (use->field->repeated)
+        emit_count(e, use);
+    if (!use->value)
+        return;
+    snprintf(wire, sizeof(wire), "s->value[%u]", use->slot);
+    emit(e, "static P2E_INLINE %s get_%u(struct p2e_state *s)\n{\n    return present_%u(s) ? ",
+         c_type(use->field), use->slot, use->slot);
+    emit_converted(e, use->field->type, wire);
+    emit(e, " : ");
+    emit_default(e, use->field);
+    emit(e, ";\n}\n\n");
+}
+
+static void emit_select(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    emit(e, "get_%u(s)", p2e_plan_use(e->plan, expr)->slot);
+}
+
+static void emit_has(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    const struct p2e_use *use = p2e_plan_use(e->plan, expr);
+    bool text = expr->field->type == P2E_TYPE_STRING || expr->field->type == P2E_TYPE_BYTES;
+    if (expr->field->repeated || expr->field->presence != P2E_PRESENCE_IMPLICIT)
+        emit(e, "present_%u(s)", use->slot);
+    else
+        emit(e, text ? "(p2e_text_size(get_%u(s)) != 0)" : "(get_%u(s) != 0)", use->slot);
+}
+
+// ---- Texts
+// -------------------------------------------------------------------------------------------
+static bool is_word(const struct p2e_cel_expr *expr)
+{
+    return expr->op == P2E_CEL_CONST && expr->value.text.size <= WORD_SIZE;
+}
+
+// name(s, text, other); against a short constant name_word(s, text, word, size).
+static void emit_text_test(struct p2e_emitter *e, const char *name, const struct p2e_cel_expr *text,
+                           const struct p2e_cel_expr *other)
+{
+    emit(e, "%s%s(s, ", name, is_word(other) ? "_word" : "");
+    p2e_emit_expr(e, text);
+    emit(e, ", ");
+    if (is_word(other))
+        emit(e, "0x%" PRIx64 "ull, %zu", text_word(other->value.text.data, other->value.text.size),
+             other->value.text.size);
+    else
+        p2e_emit_expr(e, other);
+    emit(e, ")");
+}
+
+static void emit_contains(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_expr *needle = expr->args[1];
+    if (needle->value.text.size == 0) {
+        emit(e, "1");
+        return;
+    }
+    emit_text_test(e, "p2e_text_search", expr->args[0], needle);
+    if (is_word(needle))
+        return;
+    e->out->size--; // the closing parenthesis: one more argument
+    emit(e, ", %" PRIu32 ")",
+         p2e_texts_failures(&e->texts, needle->value.text.data, needle->value.text.size));
+}
+
+static void emit_size(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_expr *arg = expr->args[0];
+    if (arg->type.kind == P2E_CEL_LIST) {
+        emit(e, "(s64)count_%u(s)", p2e_plan_use(e->plan, arg)->slot);
+        return;
+    }
+    emit(e, "(s64)%s(",
+         arg->type.kind == P2E_CEL_BYTES ? "p2e_text_size"
+         : is_unchecked_size(expr)       ? "p2e_text_points_checked"
+                                         : "p2e_text_points");
+    if (arg->type.kind == P2E_CEL_STRING)
+        emit(e, "s, ");
+    p2e_emit_expr(e, arg);
+    emit(e, is_unchecked_size(expr) ? ", &failed)" : ")");
+}
+
+// ---- Operators
+// ---------------------------------------------------------------------------------------
+static void emit_call(struct p2e_emitter *e, const char *name, const struct p2e_cel_expr *expr,
+                      const char *end)
+{
+    emit(e, "%s(", name);
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        emit(e, "%s", i ? ", " : "");
+        p2e_emit_expr(e, expr->args[i]);
+    }
+    emit(e, "%s", end);
+}
+
+static void emit_arithmetic(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    static const char *const names[] = {
+        [P2E_CEL_ADD] = "add",           [P2E_CEL_SUBTRACT] = "subtract",
+        [P2E_CEL_MULTIPLY] = "multiply", [P2E_CEL_DIVIDE] = "divide",
+        [P2E_CEL_MODULO] = "modulo",     [P2E_CEL_NEGATE] = "negate",
+    };
+    char name[32];
+    snprintf(name, sizeof(name), "p2e_%s_%s", expr->type.kind == P2E_CEL_UINT ? "uint" : "int",
+             names[expr->op]);
+    emit_call(e, name, expr, ", &failed)");
+}
+
+// An operand of a comparison. A bool that is an error fails the comparison.
+static void emit_operand(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    bool uncertain = expr->type.kind == P2E_CEL_BOOL && can_fail(expr);
+    emit(e, uncertain ? "p2e_condition(" : "");
+    p2e_emit_expr(e, expr);
+    emit(e, uncertain ? ", &failed)" : "");
+}
+
+static void emit_infix(struct p2e_emitter *e, const struct p2e_cel_expr *expr, const char *operator,
+                       void (*emit_one)(struct p2e_emitter *, const struct p2e_cel_expr *))
+{
+    emit(e, "(");
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (i)
+            emit(e, " %s ", operator);
+        emit_one(e, expr->args[i]);
+    }
+    emit(e, ")");
+}
+
+// && and || of what may fail: p2e_and(a, p2e_and(b, c)).
+static void emit_logic(struct p2e_emitter *e, const struct p2e_cel_expr *expr, const char *operator,
+                       const char * function)
+{
+    if (!can_fail(expr)) {
+        emit_infix(e, expr, operator, p2e_emit_expr);
+        return;
+    }
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (i + 1 < expr->arg_count)
+            emit(e, "%s(", function);
+        p2e_emit_expr(e, expr->args[i]);
+        if (i + 1 < expr->arg_count)
+            emit(e, ", ");
+    }
+    for (size_t i = 0; i + 1 < expr->arg_count; i++)
+        emit(e, ")");
+}
+
+static void emit_conditional(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_expr *condition = expr->args[0];
+    bool fails = can_fail(condition), logical = expr->type.kind == P2E_CEL_BOOL;
+    if (fails && logical) {
+        emit(e, "({ int condition = ");
+        p2e_emit_expr(e, condition);
+        emit(e, "; condition == P2E_ERROR ? P2E_ERROR : condition");
+    } else {
+        emit(e, fails ? "(p2e_condition(" : "(");
+        p2e_emit_expr(e, condition);
+        emit(e, fails ? ", &failed)" : "");
+    }
+    emit(e, " ? ");
+    p2e_emit_expr(e, expr->args[1]);
+    emit(e, " : ");
+    p2e_emit_expr(e, expr->args[2]);
+    emit(e, fails && logical ? "; })" : ")");
+}
+
+// The three-way comparison for operands of these kinds.
+static const char *comparison(enum p2e_cel_kind a, enum p2e_cel_kind b)
+{
+    if (a == P2E_CEL_INT && b == P2E_CEL_INT)
+        return "p2e_int_compare(";
+    if (a == P2E_CEL_UINT && b == P2E_CEL_UINT)
+        return "p2e_uint_compare(";
+    if (a == P2E_CEL_DOUBLE && b == P2E_CEL_DOUBLE)
+        return "p2e_double_compare(";
+    if (a == P2E_CEL_INT && b == P2E_CEL_UINT)
+        return "p2e_int_uint_compare(";
+    if (a == P2E_CEL_INT && b == P2E_CEL_DOUBLE)
+        return "p2e_int_double_compare(";
+    if (a == P2E_CEL_UINT && b == P2E_CEL_DOUBLE)
+        return "p2e_uint_double_compare(";
+    if (a == P2E_CEL_STRING || a == P2E_CEL_BYTES)
+        return "p2e_text_compare(s, ";
+    return NULL;
+}
+
+static bool is_integer_pair(const struct p2e_cel_expr *expr)
+{
+    enum p2e_cel_kind kind = expr->args[0]->type.kind;
+    return kind == expr->args[1]->type.kind && (kind == P2E_CEL_INT || kind == P2E_CEL_UINT);
+}
+
+static void emit_order(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    static const char *const infix[] = {"<", "<=", ">", ">="};
+    static const char *const tests[] = {"p2e_below(", "p2e_at_most(", "p2e_above(",
+                                        "p2e_at_least("};
+    static const char *const swapped[] = {"p2e_above(", "p2e_at_least(", "p2e_below(",
+                                          "p2e_at_most("};
+    const struct p2e_cel_expr *a = expr->args[0], *b = expr->args[1];
+    unsigned op = expr->op - P2E_CEL_LT;
+    const char *compare = comparison(a->type.kind, b->type.kind);
+    if (is_integer_pair(expr) || a->type.kind == P2E_CEL_BOOL) {
+        emit_infix(e, expr, infix[op], emit_operand);
+        return;
+    }
+    emit(e, "%s", compare ? tests[op] : swapped[op]);
+    if (!compare) {
+        const struct p2e_cel_expr *first = a;
+        compare = comparison(b->type.kind, a->type.kind);
+        a = b;
+        b = first;
+    }
+    emit(e, "%s", compare);
+    p2e_emit_expr(e, a);
+    emit(e, ", ");
+    p2e_emit_expr(e, b);
+    emit(e, "))");
+}
+
+static void emit_equal(struct p2e_emitter *e, const struct p2e_cel_expr *a,
+                       const struct p2e_cel_expr *b)
+{
+    const char *open = "(", *between = " == ", *close = ")";
+    if (a->type.kind == P2E_CEL_STRING || a->type.kind == P2E_CEL_BYTES) {
+        bool constant_first = a->op == P2E_CEL_CONST;
+        emit_text_test(e, "p2e_text_equal", constant_first ? b : a, constant_first ? a : b);
+        return;
+    }
+    if (a->type.kind == P2E_CEL_DOUBLE) {
+        open = "(p2e_double_compare(";
+        between = ", ";
+        close = ") == 0)";
+    }
+    emit(e, "%s", open);
+    emit_operand(e, a);
+    emit(e, "%s", between);
+    emit_operand(e, b);
+    emit(e, "%s", close);
+}
+
+static void emit_equality(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    if (expr->op == P2E_CEL_NE)
+        emit(e, "!");
+    emit_equal(e, expr->args[0], expr->args[1]);
+}
+
+// An element of a list literal: every one is evaluated, for an error in any is the list's error.
+static void emit_in_literal(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_expr *element = expr->args[0], *list = expr->args[1];
+    const char *operator= can_fail(expr) ? " | " : " || ";
+    emit(e, "(");
+    for (size_t i = 0; i < list->arg_count; i++) {
+        emit(e, "%s", i ? operator : "");
+        emit_equal(e, element, list->args[i]);
+    }
+    emit(e, "%s", list->arg_count ? ")" : "0)");
+}
+
+static void emit_in(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    if (expr->args[1]->op == P2E_CEL_LIST_LITERAL) {
+        emit_in_literal(e, expr);
+        return;
+    }
+    const struct p2e_use *use = p2e_plan_use(e->plan, expr->args[1]);
+    size_t i = 0;
+    while (use->ins[i] != expr)
+        i++;
+    emit(e, "(s->value[%zu] != 0", use->slot + 1 + i);
+    emit_path_holds(e, use);
+    emit(e, ")");
+}
+
+// ---- Whole
+// -------------------------------------------------------------------------------------------
+static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    switch (expr->op) {
+    case P2E_CEL_NOT:
+        emit_call(e, can_fail(expr) ? "p2e_not" : "!", expr, ")");
+        break;
+    case P2E_CEL_AND:
+        emit_logic(e, expr, "&&", "p2e_and");
+        break;
+    case P2E_CEL_OR:
+        emit_logic(e, expr, "||", "p2e_or");
+        break;
+    case P2E_CEL_CONDITIONAL:
+        emit_conditional(e, expr);
+        break;
+    case P2E_CEL_EQ:
+    case P2E_CEL_NE:
+        emit_equality(e, expr);
+        break;
+    case P2E_CEL_LT:
+    case P2E_CEL_LE:
+    case P2E_CEL_GT:
+    case P2E_CEL_GE:
+        emit_order(e, expr);
+        break;
+    case P2E_CEL_IN:
+        emit_in(e, expr);
+        break;
+    case P2E_CEL_STARTS_WITH:
+        emit_text_test(e, "p2e_text_starts_with", expr->args[0], expr->args[1]);
+        break;
+    case P2E_CEL_ENDS_WITH:
+        emit_text_test(e, "p2e_text_ends_with", expr->args[0], expr->args[1]);
+        break;
+    case P2E_CEL_CONTAINS:
+        emit_contains(e, expr);
+        break;
+    default:
+        emit_arithmetic(e, expr);
+        break;
+    }
+}
+
+static void emit_plain(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    switch (expr->op) {
+    case P2E_CEL_CONST:
+        emit_const(e, expr);
+        break;
+    case P2E_CEL_SELECT:
+        emit_select(e, expr);
+        break;
+    case P2E_CEL_HAS:
+        emit_has(e, expr);
+        break;
+    case P2E_CEL_SIZE:
+        emit_size(e, expr);
+        break;
+    case P2E_CEL_NEGATE:
+        if (expr->type.kind == P2E_CEL_DOUBLE)
+            emit_call(e, "p2e_double_negate", expr, ")");
+        else
+            emit_arithmetic(e, expr);
+        break;
+    default:
+        emit_operator(e, expr);
+        break;
+    }
+}
+
+// Where values that can fail meet a bool: the bool is the error.
+static bool is_error_boundary(const struct p2e_cel_expr *expr)
+{
+    switch (expr->op) {
+    case P2E_CEL_EQ:
+    case P2E_CEL_NE:
+    case P2E_CEL_LT:
+    case P2E_CEL_LE:
+    case P2E_CEL_GT:
+    case P2E_CEL_GE:
+    case P2E_CEL_IN:
+    case P2E_CEL_STARTS_WITH:
+    case P2E_CEL_ENDS_WITH:
+    case P2E_CEL_CONTAINS:
+        return can_fail(expr);
+    default:
+        return false;
+    }
+}
+
+void p2e_emit_expr(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    if (!is_error_boundary(expr)) {
+        emit_plain(e, expr);
+        return;
+    }
+    emit(e, "({ u32 failed = 0; int result = ");
+    emit_plain(e, expr);
+    emit(e, "; p2e_checked(failed, result); })");
+}
+
+void p2e_emit_element_equal(struct p2e_emitter *e, const struct p2e_field *field,
+                            const struct p2e_cel_expr *element)
+{
+    if (field->type == P2E_TYPE_STRING || field->type == P2E_TYPE_BYTES) {
+        const char *data = element->value.text.data;
+        size_t size = element->value.text.size;
+        if (size <= WORD_SIZE)
+            emit(e, "p2e_text_equal_word(s, value, 0x%" PRIx64 "ull, %zu)", text_word(data, size),
+                 size);
+        else
+            emit(e, "p2e_text_equal(s, value, p2e_text(0x%" PRIx32 ", %zu))",
+                 p2e_texts_position(&e->texts, data, size), size);
+        return;
+    }
+    emit(e, field->type == P2E_TYPE_DOUBLE || field->type == P2E_TYPE_FLOAT ? "p2e_double_compare("
+                                                                            : "((");
+    emit_converted(e, field->type, "value");
+    emit(e, field->type == P2E_TYPE_DOUBLE || field->type == P2E_TYPE_FLOAT ? ", " : ") == ");
+    emit_const(e, element);
+    emit(e, field->type == P2E_TYPE_DOUBLE || field->type == P2E_TYPE_FLOAT ? ") == 0" : ")");
+}

@@ -1,0 +1,26 @@
+// Checked CEL expressions to C expressions over bpf/number.h and bpf/text.h.
+#ifndef P2E_COMPILER_EMIT_EXPR_H
+#define P2E_COMPILER_EMIT_EXPR_H
+
+#include "base/buffer.h"
+#include "compiler/emit_texts.h"
+#include "compiler/plan.h"
+
+struct p2e_emitter {
+    const struct p2e_plan *plan;
+    struct p2e_texts texts;
+    struct p2e_buffer *out;
+};
+
+// Accessors of one slot: `has_N(s)` and, where the value is looked at, `get_N(s)`.
+void p2e_emit_accessors(struct p2e_emitter *e, const struct p2e_use *use);
+
+// A C expression for `expr`: a bool (0, 1, or P2E_ERROR where it can fail), an s64, u64, the bits
+// of a double, or a text (u64). Uses `s`, the walker's state.
+void p2e_emit_expr(struct p2e_emitter *e, const struct p2e_cel_expr *expr);
+
+// The test "the element `value` of a repeated field, as it passes, is the constant `element`".
+void p2e_emit_element_equal(struct p2e_emitter *e, const struct p2e_field *field,
+                            const struct p2e_cel_expr *element);
+
+#endif

@@ -1,0 +1,43 @@
+#include "compiler/emit_texts.h"
+
+#include <string.h>
+
+#include "bpf/table.h"
+
+void p2e_texts_free(struct p2e_texts *texts)
+{
+    p2e_buffer_free(&texts->bytes);
+    p2e_buffer_free(&texts->failures);
+}
+
+uint32_t p2e_texts_position(struct p2e_texts *texts, const char *data, size_t size)
+{
+    struct p2e_buffer *bytes = &texts->bytes;
+    const char *found = bytes->size ? memmem(bytes->data, bytes->size, data, size) : NULL;
+    if (found || !size)
+        return P2E_LITERALS + (found ? found - bytes->data : 0);
+    if (size > P2E_LITERALS_MAX - bytes->size) {
+        texts->overflow = true;
+        return P2E_LITERALS;
+    }
+    p2e_buffer_add(bytes, data, size);
+    return P2E_LITERALS + bytes->size - size;
+}
+
+// Knuth, Morris, Pratt: failures[i] is how much of the text is a suffix of its first i + 1 bytes.
+uint32_t p2e_texts_failures(struct p2e_texts *texts, const char *data, size_t size)
+{
+    uint32_t index = texts->failures.size / sizeof(uint16_t);
+    uint16_t zero = 0;
+    p2e_buffer_add(&texts->failures, &zero, sizeof(zero));
+    for (size_t i = 1; i < size && !texts->failures.failed; i++) {
+        const uint16_t *failures = (const uint16_t *)(const void *)texts->failures.data + index;
+        uint16_t matched = failures[i - 1];
+        while (matched && data[i] != data[matched])
+            matched = failures[matched - 1];
+        matched += data[i] == data[matched];
+        p2e_buffer_add(&texts->failures, &matched, sizeof(matched));
+    }
+    texts->overflow |= texts->failures.size > 2 * P2E_LITERALS_MAX;
+    return index;
+}

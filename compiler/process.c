@@ -1,0 +1,94 @@
+#include "compiler/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define SAID_MAX 16384
+
+extern char **environ;
+
+// A file rather than a pipe: neither side ever waits for the other.
+static int input_file(const void *input, size_t size, struct p2e_error *err)
+{
+    _cleanup_fd_ int fd = memfd_create("p2e-input", MFD_CLOEXEC);
+    size_t done = 0;
+    while (fd >= 0 && done < size) {
+        ssize_t written = write(fd, (const char *)input + done, size - done);
+        if (written < 0 && errno != EINTR)
+            break;
+        done += written > 0 ? (size_t)written : 0;
+    }
+    if (fd < 0 || done < size || lseek(fd, 0, SEEK_SET) < 0)
+        return p2e_error_set(err, "cannot hand over %zu bytes of input: %s", size, strerror(errno));
+    return TAKE_FD(fd);
+}
+
+static int spawn(char *const argv[], int input, int said, pid_t *pid)
+{
+    posix_spawn_file_actions_t actions;
+    int code = posix_spawn_file_actions_init(&actions);
+    if (code)
+        return code;
+    if (!(code = posix_spawn_file_actions_adddup2(&actions, input, 0)) &&
+        !(code = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)) &&
+        !(code = posix_spawn_file_actions_adddup2(&actions, said, 2)))
+        code = posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return code;
+}
+
+// Reads to the end, so that the writer never blocks; keeps the beginning.
+static void drain(int fd, struct p2e_buffer *said)
+{
+    char chunk[4096];
+    for (;;) {
+        ssize_t got = read(fd, chunk, sizeof(chunk));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        size_t room = said->size < SAID_MAX ? SAID_MAX - said->size : 0;
+        p2e_buffer_add(said, chunk, (size_t)got < room ? (size_t)got : room);
+    }
+    while (said->size && said->data[said->size - 1] == '\n')
+        said->data[--said->size] = '\0';
+}
+
+static int wait_for(pid_t pid)
+{
+    int status;
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR)
+            return 255;
+    }
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int p2e_process_run(char *const argv[], const char *package, const void *input, size_t input_size,
+                    struct p2e_buffer *said, struct p2e_error *err)
+{
+    int ends[2];
+    pid_t pid;
+    _cleanup_fd_ int from = input_file(input, input_size, err);
+    if (from < 0)
+        return -1;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return p2e_error_set(err, "cannot run %s: %s", argv[0], strerror(errno));
+    _cleanup_fd_ int from_child = ends[0];
+    int code = spawn(argv, from, ends[1], &pid);
+    close(ends[1]);
+    if (code == ENOENT)
+        return p2e_error_set(err, "%s is not installed: install the package %s", argv[0], package);
+    if (code)
+        return p2e_error_set(err, "cannot run %s: %s", argv[0], strerror(code));
+    drain(from_child, said);
+    return wait_for(pid);
+}
