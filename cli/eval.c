@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <getopt.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,115 +7,73 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "cli/build.h"
-#include "cli/cli.h"
+#include "cli/common.h"
+#include "cli/options.h"
 #include "loader/probe.h"
 
 struct settings {
     const char *config, *filter_name;
     const char *schema, *message;
-    char **includes, **rules;
-    size_t include_count, rule_count;
+    struct p2e_option_list includes, rules;
+    const char *format, *depth;
     unsigned max_depth;
     bool raw, json;
 };
 
 // ---- Command line
 // --------------------------------------------------------------------------------
-static const struct option options[] = {
-    {"config", required_argument, NULL, 'c'},
-    {"filter", required_argument, NULL, 'f'},
-    {"schema", required_argument, NULL, 's'},
-    {"include", required_argument, NULL, 'I'},
-    {"message", required_argument, NULL, 'm'},
-    {"rule", required_argument, NULL, 'r'},
-    {"format", required_argument, NULL, 'F'},
-    {"max-depth", required_argument, NULL, 'd'},
-    {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
-
-static int check_settings(const struct p2e_command *command, const struct settings *s)
+static int check_source(const struct p2e_command *command, const struct settings *s)
 {
-    bool from_file = s->filter_name != NULL;
-    if (from_file && (s->schema || s->message || s->rule_count))
+    if (s->filter_name && (s->schema || s->message || s->rules.count))
         return p2e_usage_error(command, "a filter is given by -f or by --schema and --message, "
                                         "not by both");
-    if (!from_file && (!s->schema || !s->message))
+    if (!s->filter_name && (!s->schema || !s->message))
         return p2e_usage_error(command, "name a filter: -f NAME, or --schema FILE --message TYPE");
-    if (!from_file && s->config)
+    if (!s->filter_name && s->config)
         return p2e_usage_error(command, "-c FILE goes with -f NAME");
-    return P2E_EXIT_OK;
+    return -1;
 }
 
-static int set_format(const struct p2e_command *command, struct settings *s, const char *format)
+static int check_format(const struct p2e_command *command, struct settings *s)
 {
-    s->raw = !strcmp(format, "raw");
-    if (!s->raw && strcmp(format, "hex"))
-        return p2e_usage_error(command, "--format is hex or raw, not %s", format);
-    return P2E_EXIT_OK;
+    s->raw = s->format && !strcmp(s->format, "raw");
+    if (s->format && !s->raw && strcmp(s->format, "hex"))
+        return p2e_usage_error(command, "--format is hex or raw, not %s", s->format);
+    return -1;
 }
 
-static int set_depth(const struct p2e_command *command, struct settings *s, const char *text)
+static int check_depth(const struct p2e_command *command, struct settings *s)
 {
-    char *end;
-    unsigned long depth = strtoul(text, &end, 10);
+    char *end = "";
+    unsigned long depth = s->depth ? strtoul(s->depth, &end, 10) : P2E_DEFAULT_MAX_DEPTH;
     if (*end || !depth || depth > P2E_MAX_DEPTH_LIMIT)
         return p2e_usage_error(command, "--max-depth is a number from 1 to %d, not %s",
-                               P2E_MAX_DEPTH_LIMIT, text);
+                               P2E_MAX_DEPTH_LIMIT, s->depth);
     s->max_depth = depth;
-    return P2E_EXIT_OK;
-}
-
-static int take_option(const struct p2e_command *command, struct settings *s, int option,
-                       char **argv)
-{
-    switch (option) {
-    case 'c':
-        s->config = optarg;
-        return P2E_EXIT_OK;
-    case 'f':
-        s->filter_name = optarg;
-        return P2E_EXIT_OK;
-    case 's':
-        s->schema = optarg;
-        return P2E_EXIT_OK;
-    case 'm':
-        s->message = optarg;
-        return P2E_EXIT_OK;
-    case 'I':
-        s->includes[s->include_count++] = optarg;
-        return P2E_EXIT_OK;
-    case 'r':
-        s->rules[s->rule_count++] = optarg;
-        return P2E_EXIT_OK;
-    case 'j':
-        s->json = true;
-        return P2E_EXIT_OK;
-    case 'F':
-        return set_format(command, s, optarg);
-    case 'd':
-        return set_depth(command, s, optarg);
-    default:
-        return p2e_option_error(command, option, argv);
-    }
+    return -1;
 }
 
 // -1: go on; else an exit status.
 static int parse(const struct p2e_command *command, int argc, char **argv, struct settings *s)
 {
-    int option, status = P2E_EXIT_OK;
-    while (status == P2E_EXIT_OK &&
-           (option = getopt_long(argc, argv, ":c:f:I:h", options, NULL)) != -1) {
-        if (option == 'h')
-            return p2e_print_help(command);
-        status = take_option(command, s, option, argv);
-    }
-    if (status == P2E_EXIT_OK && optind < argc)
-        status = p2e_usage_error(command, "unexpected argument %s", argv[optind]);
-    if (status == P2E_EXIT_OK)
-        status = check_settings(command, s);
-    return status == P2E_EXIT_OK ? -1 : status;
+    const struct p2e_option options[] = {
+        {.name = "config", .letter = 'c', .value = &s->config},
+        {.name = "filter", .letter = 'f', .value = &s->filter_name},
+        {.name = "schema", .value = &s->schema},
+        {.name = "include", .letter = 'I', .list = &s->includes},
+        {.name = "message", .value = &s->message},
+        {.name = "rule", .list = &s->rules},
+        {.name = "format", .value = &s->format},
+        {.name = "max-depth", .value = &s->depth},
+        {.name = "json", .flag = &s->json},
+        {0},
+    };
+    int status = p2e_parse_options(command, argc, argv, options, NULL);
+    if (status < 0)
+        status = check_source(command, s);
+    if (status < 0)
+        status = check_format(command, s);
+    return status < 0 ? check_depth(command, s) : status;
 }
 
 // ---- Verdicts
@@ -270,53 +227,53 @@ static int eval_filter(const struct settings *s, const char *folder,
 
 static int eval_configured(const struct settings *s, struct p2e_error *err)
 {
-    const char *path = s->config ? s->config : p2e_config_find();
     _cleanup_(p2e_config_free) struct p2e_config config = {0};
-    if (p2e_config_load(path, &config, err) < 0)
+    if (p2e_read_config(s->config, &config, err) < 0)
         return -1;
     const struct p2e_filter *filter = p2e_config_filter(&config, s->filter_name);
     if (!filter)
-        return p2e_error_set(err, "%s has no filter \"%s\"", path, s->filter_name);
+        return p2e_error_set(err, "%s has no filter \"%s\"", config.path, s->filter_name);
     return eval_filter(s, config.object_dir, filter, err);
 }
 
 static int eval_given(const struct settings *s, struct p2e_error *err)
 {
-    char ids[s->rule_count + 1][32];
-    struct p2e_rule rules[s->rule_count + 1];
-    for (size_t i = 0; i < s->rule_count; i++) {
+    char ids[s->rules.count + 1][32];
+    struct p2e_rule rules[s->rules.count + 1];
+    for (size_t i = 0; i < s->rules.count; i++) {
         snprintf(ids[i], sizeof(ids[i]), "rule%zu", i + 1);
-        rules[i] = (struct p2e_rule){.id = ids[i], .expression = s->rules[i], .message = ""};
+        rules[i] = (struct p2e_rule){.id = ids[i], .expression = s->rules.values[i], .message = ""};
     }
     struct p2e_filter filter = {
         .name = "eval",
         .schema = (char *)s->schema,
-        .includes = s->includes,
-        .include_count = s->include_count,
+        .includes = s->includes.values,
+        .include_count = s->includes.count,
         .message = (char *)s->message,
         .rules = rules,
-        .rule_count = s->rule_count,
+        .rule_count = s->rules.count,
         .max_depth = s->max_depth,
     };
     return eval_filter(s, NULL, &filter, err);
 }
 
-static int run(const struct p2e_command *command, int argc, char **argv)
+static int eval(const struct p2e_command *command, struct settings *s)
 {
     struct p2e_error err;
-    _cleanup_free_ char **includes = calloc(argc, sizeof(char *));
-    _cleanup_free_ char **rules = calloc(argc, sizeof(char *));
-    struct settings s = {.includes = includes, .rules = rules, .max_depth = P2E_DEFAULT_MAX_DEPTH};
-    if (!includes || !rules) {
-        p2e_error_set(&err, "out of memory");
-        return p2e_fail(command, &err);
-    }
-    int status = parse(command, argc, argv, &s);
-    if (status >= 0)
-        return status;
-    if ((s.filter_name ? eval_configured(&s, &err) : eval_given(&s, &err)) < 0)
+    if ((s->filter_name ? eval_configured(s, &err) : eval_given(s, &err)) < 0)
         return p2e_fail(command, &err);
     return P2E_EXIT_OK;
+}
+
+static int run(const struct p2e_command *command, int argc, char **argv)
+{
+    struct settings s = {0};
+    int status = parse(command, argc, argv, &s);
+    if (status < 0)
+        status = eval(command, &s);
+    p2e_option_list_free(&s.includes);
+    p2e_option_list_free(&s.rules);
+    return status;
 }
 
 const struct p2e_command p2e_eval_command = {

@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,14 +34,6 @@ int p2e_print_help(const struct p2e_command *command)
     return P2E_EXIT_OK;
 }
 
-int p2e_option_error(const struct p2e_command *command, int option, char **argv)
-{
-    const char *given = argv[optind - 1];
-    if (option == ':')
-        return p2e_usage_error(command, "%s needs a value", given);
-    return p2e_usage_error(command, "unknown option %s", given);
-}
-
 void p2e_print_json_string(const char *text)
 {
     putchar('"');
@@ -75,7 +66,6 @@ int main(int argc, char **argv)
         return print_overview(stderr);
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
         return print_overview(stdout);
-    opterr = 0;
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (!strcmp(argv[1], commands[i]->name))
             return commands[i]->run(commands[i], argc - 1, argv + 1);

@@ -52,6 +52,13 @@ void p2e_handles_close(struct p2e_handles *handles);
 int p2e_object_load(const struct p2e_object *object, const struct p2e_options *options,
                     const char *log_path, struct p2e_handles *handles, struct p2e_error *err);
 
+// Capabilities that loading needs and this process has not got in effect: "CAP_BPF and
+// CAP_PERFMON", "CAP_BPF", "CAP_PERFMON", or NULL.
+const char *p2e_missing_capabilities(void);
+
+// The kernel's id of a program, by which to know it again.
+int p2e_program_id(int program, uint32_t *id);
+
 // The options for a filter on a live socket.
 void p2e_options_for(enum p2e_transport transport, enum p2e_mode mode, struct p2e_options *options);
 

@@ -37,10 +37,6 @@ struct p2e_cpus {
 };
 int p2e_cpus_possible(struct p2e_cpus *cpus);
 
-// Capabilities that loading needs and this process has not got in effect: "CAP_BPF and
-// CAP_PERFMON", "CAP_BPF", "CAP_PERFMON", or NULL.
-const char *p2e_missing_capabilities(void);
-
 // A copy of a struct p2e_meta with its strings, checked. `where` is for the error.
 int p2e_description_parse(const void *meta, size_t size, const char *where,
                           struct p2e_description *description, struct p2e_error *err);

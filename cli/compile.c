@@ -1,0 +1,76 @@
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "cli/build.h"
+#include "cli/common.h"
+#include "cli/options.h"
+
+struct settings {
+    const char *config, *folder;
+    bool keep_source, json;
+};
+
+static void report(const struct settings *s, size_t index, const struct p2e_filter *filter,
+                   const char *folder, bool compiled)
+{
+    const char *what = compiled ? "compiled" : "up to date";
+    if (!s->json) {
+        printf("%s/%s.bpf.o: %s\n", folder, filter->name, what);
+        return;
+    }
+    p2e_json_row(index);
+    printf("{");
+    p2e_json_text("filter", filter->name, true);
+    p2e_json_text("result", what, false);
+    printf("}");
+}
+
+static int compile_all(const struct settings *s, struct p2e_error *err)
+{
+    _cleanup_(p2e_config_free) struct p2e_config config = {0};
+    if (p2e_read_config(s->config, &config, err) < 0)
+        return -1;
+    const char *folder = s->folder ? s->folder : config.object_dir;
+    for (size_t i = 0; i < config.filter_count; i++) {
+        bool compiled;
+        if (p2e_build_update(folder, &config.filters[i], s->keep_source, &compiled, err) < 0)
+            return -1;
+        report(s, i, &config.filters[i], folder, compiled);
+    }
+    if (s->json)
+        p2e_json_end(config.filter_count);
+    return 0;
+}
+
+static int run(const struct p2e_command *command, int argc, char **argv)
+{
+    struct settings s = {0};
+    struct p2e_error err;
+    const struct p2e_option options[] = {
+        {.name = "config", .letter = 'c', .value = &s.config},
+        {.name = "output", .letter = 'o', .value = &s.folder},
+        {.name = "keep-source", .flag = &s.keep_source},
+        {.name = "json", .flag = &s.json},
+        {0},
+    };
+    int status = p2e_parse_options(command, argc, argv, options, NULL);
+    if (status >= 0)
+        return status;
+    return compile_all(&s, &err) < 0 ? p2e_fail(command, &err) : P2E_EXIT_OK;
+}
+
+const struct p2e_command p2e_compile_command = {
+    .name = "compile",
+    .usage = "[-c FILE] [-o DIR] [--keep-source] [--json]",
+    .summary = "compile the filters' rules to objects that load",
+    .help =
+        "Writes NAME.bpf.o for each filter. An object that is up to date is not compiled again; a\n"
+        "filter that does not compile leaves its old object as it was.\n\n"
+        "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
+        "  -o, --output DIR     where to, instead of the configuration's object_dir\n"
+        "      --keep-source    leave the program's C source beside it, as NAME.bpf.c\n"
+        "      --json           print what was done as JSON\n"
+        "      --help           this text\n\n"
+        "Needs clang and llvm-objcopy, and protoc for .proto files; no privilege.\n",
+    .run = run,
+};

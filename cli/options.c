@@ -1,0 +1,97 @@
+#include "cli/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+// What getopt_long takes; the index of an option is its row's.
+struct parser {
+    struct option longs[P2E_OPTIONS_MAX + 2];
+    char shorts[2 * P2E_OPTIONS_MAX + 8];
+};
+
+#define HELP          1000
+#define ROW(i)        (2000 + (i))
+#define IS_ROW(value) ((value) >= 2000)
+
+static void prepare(struct parser *parser, const struct p2e_option *options, bool operands)
+{
+    int i = 0;
+    char *shorts = parser->shorts;
+    shorts += sprintf(shorts, "%s:h", operands ? "+" : "");
+    for (; options[i].name; i++) {
+        int argument = options[i].flag ? no_argument : required_argument;
+        parser->longs[i] = (struct option){options[i].name, argument, NULL, ROW(i)};
+        if (options[i].letter)
+            shorts += sprintf(shorts, "%c%s", options[i].letter, options[i].flag ? "" : ":");
+    }
+    parser->longs[i] = (struct option){"help", no_argument, NULL, HELP};
+    parser->longs[i + 1] = (struct option){0};
+}
+
+static const struct p2e_option *find_row(const struct p2e_option *options, int found)
+{
+    if (IS_ROW(found))
+        return &options[found - ROW(0)];
+    for (; options->name; options++) {
+        if (options->letter && options->letter == found)
+            return options;
+    }
+    return NULL;
+}
+
+static int append(const struct p2e_command *command, struct p2e_option_list *list, char *value)
+{
+    char **grown = reallocarray(list->values, list->count + 1, sizeof(*grown));
+    if (!grown)
+        return p2e_usage_error(command, "out of memory");
+    list->values = grown;
+    list->values[list->count++] = value;
+    return -1;
+}
+
+static int take(const struct p2e_command *command, const struct p2e_option *row)
+{
+    if (row->list)
+        return append(command, row->list, optarg);
+    if (row->flag)
+        *row->flag = true;
+    else
+        *row->value = optarg;
+    return -1;
+}
+
+static int refuse(const struct p2e_command *command, int found, char **argv)
+{
+    return p2e_usage_error(command, found == ':' ? "%s needs a value" : "unknown option %s",
+                           argv[optind - 1]);
+}
+
+void p2e_option_list_free(struct p2e_option_list *list)
+{
+    free(list->values);
+    *list = (struct p2e_option_list){0};
+}
+
+int p2e_parse_options(const struct p2e_command *command, int argc, char **argv,
+                      const struct p2e_option *options, int *operands)
+{
+    struct parser parser;
+    int found, status = -1;
+    prepare(&parser, options, operands != NULL);
+    opterr = 0;
+    while (status < 0 &&
+           (found = getopt_long(argc, argv, parser.shorts, parser.longs, NULL)) != -1) {
+        const struct p2e_option *row = find_row(options, found);
+        if (found == HELP || found == 'h')
+            return p2e_print_help(command);
+        status = row ? take(command, row) : refuse(command, found, argv);
+    }
+    if (status >= 0)
+        return status;
+    if (operands)
+        *operands = optind;
+    else if (optind < argc)
+        return p2e_usage_error(command, "unexpected argument %s", argv[optind]);
+    return -1;
+}
