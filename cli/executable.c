@@ -1,0 +1,131 @@
+#include "cli/executable.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define NO_FILTER    "; its sockets cannot be filtered by a preloaded library"
+#define SCRIPT_DEPTH 5 // the kernel's own limit on interpreters of interpreters
+
+// ---- Where it is
+// ---------------------------------------------------------------------------------
+static bool is_runnable(const char *path)
+{
+    struct stat st;
+    return !stat(path, &st) && S_ISREG(st.st_mode) && !access(path, X_OK);
+}
+
+int p2e_executable_find(const char *command, char *path, size_t size, struct p2e_error *err)
+{
+    if (strchr(command, '/')) {
+        snprintf(path, size, "%s", command);
+        if (is_runnable(path))
+            return 0;
+        return p2e_error_set(err, "cannot run %s: %s", command,
+                             access(path, F_OK) ? strerror(errno) : "it is not executable");
+    }
+    const char *folders = getenv("PATH");
+    folders = folders ? folders : "/usr/local/bin:/usr/bin:/bin";
+    while (*folders) {
+        int length = (int)strcspn(folders, ":");
+        snprintf(path, size, "%.*s/%s", length, folders, command);
+        if (is_runnable(path))
+            return 0;
+        folders += length + (folders[length] == ':');
+    }
+    return p2e_error_set(err, "there is no command \"%s\" in PATH", command);
+}
+
+// ---- What it is
+// ---------------------------------------------------------------------------------- The loader
+// ignores LD_PRELOAD where running the file changes who the process is.
+static int check_privilege(const char *path, struct p2e_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return p2e_error_set(err, "cannot look at %s: %s", path, strerror(errno));
+    bool user = st.st_mode & S_ISUID && st.st_uid != geteuid();
+    bool group = st.st_mode & S_ISGID && st.st_gid != getegid();
+    if (user || group)
+        return p2e_error_set(err, "%s is set-%s-ID: the loader ignores LD_PRELOAD for it" NO_FILTER,
+                             path, user ? "user" : "group");
+    if (geteuid() && getxattr(path, "security.capability", NULL, 0) > 0)
+        return p2e_error_set(
+            err, "%s has file capabilities: the loader ignores LD_PRELOAD for it" NO_FILTER, path);
+    return 0;
+}
+
+static bool has_interpreter(int fd, const Elf64_Ehdr *header)
+{
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        Elf64_Phdr segment;
+        off_t at = (off_t)(header->e_phoff + i * sizeof(segment));
+        if (pread(fd, &segment, sizeof(segment), at) != sizeof(segment))
+            return false;
+        if (segment.p_type == PT_INTERP)
+            return true;
+    }
+    return false;
+}
+
+static int own_header(Elf64_Ehdr *header)
+{
+    _cleanup_fd_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    return pread(fd, header, sizeof(*header), 0) == sizeof(*header) ? 0 : -1;
+}
+
+static int check_elf(const char *path, int fd, const Elf64_Ehdr *header, struct p2e_error *err)
+{
+    Elf64_Ehdr own;
+    if (own_header(&own) < 0)
+        return p2e_error_set(err, "cannot read /proc/self/exe: is /proc mounted?");
+    if (header->e_ident[EI_CLASS] != own.e_ident[EI_CLASS] || header->e_machine != own.e_machine)
+        return p2e_error_set(err, "%s is of another architecture than libp2e.so" NO_FILTER, path);
+    if (!has_interpreter(fd, header))
+        return p2e_error_set(
+            err, "%s is a static binary: there is no loader to preload a library" NO_FILTER, path);
+    return 0;
+}
+
+static int check_depth(const char *path, unsigned depth, struct p2e_error *err);
+
+// "#! INTERPRETER [ARGUMENT]"
+static int check_script(char *line, unsigned depth, struct p2e_error *err)
+{
+    char *interpreter = line + 2 + strspn(line + 2, " \t");
+    interpreter[strcspn(interpreter, " \t\n")] = '\0';
+    return check_depth(interpreter, depth + 1, err);
+}
+
+static int check_depth(const char *path, unsigned depth, struct p2e_error *err)
+{
+    union {
+        Elf64_Ehdr elf;
+        char line[257];
+    } head = {.line = ""};
+    _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, head.line, sizeof(head.line) - 1) < 0)
+        return p2e_error_set(err, "cannot read %s to see whether a library can be preloaded: %s",
+                             path, strerror(errno));
+    if (check_privilege(path, err) < 0)
+        return -1;
+    if (!memcmp(head.line, ELFMAG, SELFMAG))
+        return check_elf(path, fd, &head.elf, err);
+    if (!memcmp(head.line, "#!", 2) && depth < SCRIPT_DEPTH)
+        return check_script(head.line, depth, err);
+    return p2e_error_set(err, "%s is neither an ELF binary nor a script", path);
+}
+
+int p2e_executable_check(const char *path, struct p2e_error *err)
+{
+    return check_depth(path, 0, err);
+}

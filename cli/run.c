@@ -1,0 +1,217 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/build.h"
+#include "cli/common.h"
+#include "cli/executable.h"
+#include "cli/options.h"
+#include "shim/live.h"
+
+#define LIVE_SECONDS 10 // how long a loader may take to bring the library to life
+
+// ---- Beforehand
+// ----------------------------------------------------------------------------------
+static int compile_stale(const struct p2e_config *config, struct p2e_error *err)
+{
+    for (size_t i = 0; i < config->filter_count; i++) {
+        bool compiled;
+        if (p2e_build_update(config->object_dir, &config->filters[i], false, &compiled, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static bool is_pinned(const struct p2e_config *config, const struct p2e_filter *filter)
+{
+    struct p2e_handles handles;
+    struct p2e_description description = {0};
+    struct p2e_error ignored;
+    bool pinned =
+        p2e_pins_open(config->pin_dir, filter->name, &handles, &description, &ignored) > 0;
+    if (pinned)
+        p2e_handles_close(&handles);
+    p2e_description_free(&description);
+    return pinned;
+}
+
+// Whoever may not load needs every program pinned.
+static int check_privilege(const struct p2e_config *config, const char *program,
+                           struct p2e_error *err)
+{
+    const char *missing = p2e_missing_capabilities();
+    for (size_t i = 0; missing && i < config->filter_count; i++) {
+        const struct p2e_filter *filter = &config->filters[i];
+        bool other = filter->program && strcmp(filter->program, program);
+        if (!other && filter->on_error == P2E_CLOSED && !is_pinned(config, filter))
+            return p2e_error_set(err,
+                                 "filter \"%s\" is not pinned in %s, and this process may not load "
+                                 "it (no %s): let a privileged process load it first, or run this "
+                                 "one with the capability",
+                                 filter->name, config->pin_dir, missing);
+    }
+    return 0;
+}
+
+// Beside the command when it runs from the tree, else where it was installed.
+static int find_library(char *path, size_t size, struct p2e_error *err)
+{
+    static const char *const places[] = {"libp2e.so", "../lib/libp2e.so", "../lib/p2e/libp2e.so"};
+    char self[2048];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (length < 0)
+        return p2e_error_set(err, "cannot read /proc/self/exe: is /proc mounted?");
+    self[length] = '\0';
+    *strrchr(self, '/') = '\0';
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+        snprintf(path, size, "%s/%s", self, places[i]);
+        if (!access(path, R_OK))
+            return 0;
+    }
+    return p2e_error_set(err, "there is no libp2e.so in %s or in %s/../lib", self, self);
+}
+
+// ---- The watcher
+// ---------------------------------------------------------------------------------
+struct watch {
+    int command; // a pidfd of the process that becomes the command
+    int live;    // where the library reports
+    pid_t pid;
+};
+
+static bool wait_on(int fd, int seconds)
+{
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    int ready;
+    while ((ready = poll(&waiting, 1, seconds * 1000)) < 0 && errno == EINTR)
+        continue;
+    return ready > 0;
+}
+
+// A command that ends on its own needs no watching; its end of the pipe closes a moment before.
+static bool came_alive(const struct watch *w)
+{
+    char line[64];
+    if (wait_on(w->live, LIVE_SECONDS) && read(w->live, line, sizeof(line)) > 0)
+        return true;
+    return wait_on(w->command, 1);
+}
+
+// Outlives the exec: a child of init, so that the command has no child that it does not know.
+static void watch(const struct watch *w, const char *command)
+{
+    if (came_alive(w))
+        return;
+    fprintf(
+        stderr,
+        "p2e run: libp2e.so did not come alive in %s (process %d) within %d s; it is ended, for "
+        "it would run unfiltered\n",
+        command, (int)w->pid, LIVE_SECONDS);
+    syscall(SYS_pidfd_send_signal, w->command, SIGKILL, NULL, 0);
+}
+
+// Leaves the writing end of a pipe in the environment for the library (shim/live.h).
+static int start_watcher(const char *command, struct p2e_error *err)
+{
+    int ends[2];
+    struct stat st;
+    char value[64];
+    if (pipe(ends) < 0 || fstat(ends[1], &st) < 0)
+        return p2e_error_set(err, "cannot make a pipe: %s", strerror(errno));
+    struct watch w = {.live = ends[0], .pid = getpid()};
+    w.command = (int)syscall(SYS_pidfd_open, w.pid, 0);
+    pid_t child = w.command < 0 ? -1 : fork();
+    if (child == 0) {
+        close(ends[1]);
+        if (fork() == 0)
+            watch(&w, command);
+        _exit(0);
+    }
+    close(ends[0]);
+    if (child < 0)
+        return p2e_error_set(err, "cannot start the watcher: %s", strerror(errno));
+    close(w.command);
+    waitpid(child, NULL, 0);
+    snprintf(value, sizeof(value), "%d:%ju", ends[1], (uintmax_t)st.st_ino);
+    return setenv(P2E_LIVE_VARIABLE, value, 1) ? p2e_error_set(err, "out of memory") : 0;
+}
+
+// ---- The command
+// -----------------------------------------------------------------------------------
+static int set_environment(const struct p2e_config *config, const char *library,
+                           struct p2e_error *err)
+{
+    const char *others = getenv("LD_PRELOAD");
+    _cleanup_free_ char *config_path = realpath(config->path, NULL), *preload = NULL;
+    bool more = others && *others;
+    if (!config_path ||
+        asprintf(&preload, "%s%s%s", library, more ? ":" : "", more ? others : "") < 0 ||
+        setenv("LD_PRELOAD", preload, 1) || setenv("P2E_CONFIG", config_path, 1))
+        return p2e_error_set(err, "cannot set up the environment: %s", strerror(errno));
+    return 0;
+}
+
+static int prepare(const char *config_path, const char *command, char *path, size_t size,
+                   struct p2e_error *err)
+{
+    char library[4096];
+    _cleanup_(p2e_config_free) struct p2e_config config = {0};
+    if (p2e_executable_find(command, path, size, err) < 0 || p2e_executable_check(path, err) < 0 ||
+        find_library(library, sizeof(library), err) < 0 ||
+        p2e_read_config(config_path, &config, err) < 0)
+        return -1;
+    if (check_privilege(&config, basename(path), err) < 0)
+        return -1;
+    // Without privilege only what is pinned counts, and that is compiled.
+    if (!p2e_missing_capabilities() && compile_stale(&config, err) < 0)
+        return -1;
+    if (set_environment(&config, library, err) < 0)
+        return -1;
+    return start_watcher(command, err);
+}
+
+static int run(const struct p2e_command *command, int argc, char **argv)
+{
+    const char *config = NULL;
+    char path[4096];
+    struct p2e_error err;
+    const struct p2e_option options[] = {
+        {.name = "config", .letter = 'c', .value = &config},
+        {0},
+    };
+    int first, status = p2e_parse_options(command, argc, argv, options, &first);
+    if (status >= 0)
+        return status;
+    if (first == argc)
+        return p2e_usage_error(command, "which command?");
+    if (prepare(config, argv[first], path, sizeof(path), &err) < 0)
+        return p2e_fail(command, &err);
+    execv(path, argv + first);
+    p2e_error_set(&err, "cannot run %s: %s", path, strerror(errno));
+    return p2e_fail(command, &err);
+}
+
+const struct p2e_command p2e_run_command = {
+    .name = "run",
+    .usage = "[-c FILE] [--] COMMAND [ARGUMENT]…",
+    .summary = "run a server with its sockets filtered",
+    .help =
+        "Compiles what is stale, preloads libp2e.so into COMMAND and becomes it: the process, its\n"
+        "signals and its exit status are COMMAND's own. If the library does not come alive in it, "
+        "it\n"
+        "is ended. What cannot work is said beforehand: a static or set-user-ID binary, no "
+        "privilege\n"
+        "to load and nothing pinned.\n\n"
+        "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
+        "      --help           this text\n",
+    .run = run,
+};
