@@ -1,0 +1,32 @@
+"""What the bulk tests share: the programs, built, and p2e."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("P2E_BUILD", ROOT / "build"))
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """The folder of the oracle and the flood's programs."""
+    subprocess.run(["make","-f","/tmp/demo.Makefile", "-s", "bulk-programs"], cwd=ROOT, check=True)
+    return ROOT / "build/tests/bulk"
+
+
+@pytest.fixture(scope="session")
+def p2e():
+    """Runs p2e with these arguments and returns what it printed."""
+
+    def run(*arguments, stdin=None):
+        command = [BUILD / "p2e", *map(str, arguments)]
+        done = subprocess.run(
+            command, stdin=stdin, capture_output=True, text=True, check=False, timeout=600
+        )
+        assert done.returncode == 0, f"p2e {arguments[0]}: {done.stderr}"
+        return done.stdout
+
+    return run
