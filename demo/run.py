@@ -76,10 +76,10 @@ class Bench:
         status = subprocess.run(
             self.p2e("status", "-c", CONFIG, "--json"), check=True, capture_output=True, text=True
         )
-        for entry in json.loads(status.stdout)["filters"]:
-            if entry["name"] == FILTER:
-                return entry["counters"]["dropped"]
-        raise Failure(f"p2e status does not name the filter {FILTER!r}")
+        for entry in json.loads(status.stdout):
+            if entry["filter"] == FILTER and "dropped" in entry:
+                return entry["dropped"]
+        raise Failure(f"the filter {FILTER!r} is not in the kernel: {status.stdout}")
 
     def start_server(self, filtered):
         server = [self.build / "demo/server", "--port", PORT]

@@ -214,8 +214,8 @@ class Collectd:
             capture_output=True,
             text=True,
         )
-        (entry,) = json.loads(status.stdout)["filters"]
-        return entry["counters"]
+        (entry,) = json.loads(status.stdout)
+        return entry
 
     def stop(self):
         if self.process:
