@@ -1,7 +1,8 @@
 // CEL front end: text to a checked, typed expression tree with source spans.
 // Source of syntax and meaning: the CEL specification (github.com/google/cel-spec, doc/langdef.md).
 //
-//     text ──cel_lexer──▶ tokens ──cel_parser──▶ tree ──cel_checker──▶ types, resolved fields, constants
+//     text ──cel_lexer──▶ tokens ──cel_parser──▶ tree ──cel_checker──▶ types, resolved fields,
+//     constants
 //
 // The tree is owned by struct p2e_cel (one arena); p2e_cel_free releases all of it.
 #ifndef P2E_COMPILER_CEL_H
@@ -34,19 +35,20 @@ struct p2e_cel_type {
 };
 
 enum p2e_cel_op {
-    P2E_CEL_CONST,  // a literal, or an enum value by name; `value`
-    P2E_CEL_THIS,   // the message that the rule is about
-    P2E_CEL_SELECT, // args[0] is the message, `field` what is selected
-    P2E_CEL_HAS,    // has(m.f): args[0] is m, `field` is f
-    P2E_CEL_LIST_LITERAL,
+    P2E_CEL_CONST,        // a literal, or an enum value by name; `value`
+    P2E_CEL_THIS,         // the message that the rule is about
+    P2E_CEL_SELECT,       // args[0] is the message, `field` what is selected
+    P2E_CEL_HAS,          // has(m.f): args[0] is m, `field` is f
+    P2E_CEL_LIST_LITERAL, // only as args[1] of an IN; may be empty
     P2E_CEL_NOT,
     P2E_CEL_NEGATE,
-    P2E_CEL_AND,
+    P2E_CEL_AND, // AND and OR: two args or more, in source order, each of them bool
     P2E_CEL_OR,
     P2E_CEL_CONDITIONAL, // args: condition, then, else
-    P2E_CEL_EQ,
+    P2E_CEL_EQ,          // EQ and NE: both args are scalars of one kind
     P2E_CEL_NE,
-    P2E_CEL_LT,
+    P2E_CEL_LT, // LT to GE: of one kind, or any two of int, uint, double. Against a double, an
+                // integer counts as the double nearest to it, as CEL's conformance suite has it
     P2E_CEL_LE,
     P2E_CEL_GT,
     P2E_CEL_GE,
@@ -92,13 +94,13 @@ struct p2e_cel {
     void *arena;               // private
 };
 
-// Parses and checks `text` as a rule about `message`. A bare identifier is a field of `message`; `this`
-// is the message itself. Constant subexpressions are folded, so that "1 + 2" is a CONST; one whose
-// folding is an error (1 / 0) stays as it is, for it is an error only when it is evaluated.
+// Parses and checks `text` as a rule about `message`. A bare identifier is a field of `message`;
+// `this` is the message itself. Constant subexpressions are folded, so that "1 + 2" is a CONST; one
+// whose folding is an error (1 / 0) stays as it is, for it is an error only when it is evaluated.
 //
-// Errors carry a caret: syntax, unknown field (with the nearest name offered), type mismatch (with both
-// types named and the rewrite that works, `0u` for `0`, where there is one), a function that is not
-// supported. Depth and size are bounded: a hostile text gives an error, never a crash.
+// Errors carry a caret: syntax, unknown field (with the nearest name offered), type mismatch (with
+// both types named and the rewrite that works, `0u` for `0`, where there is one), a function that
+// is not supported. Depth and size are bounded: a hostile text gives an error, never a crash.
 int p2e_cel_compile(const char *text, const struct p2e_message *message,
                     const struct p2e_schema *schema, struct p2e_cel *cel, struct p2e_error *err);
 void p2e_cel_free(struct p2e_cel *cel);

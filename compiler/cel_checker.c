@@ -1,0 +1,556 @@
+#include "compiler/cel_checker.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/nearest.h"
+#include "compiler/cel_functions.h"
+
+#define NAME_SIZE 256 // of a type, as an error shows it
+
+typedef const struct p2e_cel_checker checker;
+typedef const struct p2e_cel_node node;
+typedef struct p2e_cel_expr expr;
+
+// Recursion is as deep as the parser's tree, which is bounded.
+static expr *check(checker *c, node *n);
+
+// ---- Errors
+// --------------------------------------------------------------------------------------
+
+__attribute__((format(printf, 3, 4))) static expr *fail(checker *c, struct p2e_span span,
+                                                        const char *format, ...)
+{
+    char sentence[P2E_ERROR_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof(sentence), format, args);
+    va_end(args);
+    p2e_error_at(c->err, c->text, span, "%s", sentence);
+    return NULL;
+}
+
+// ---- Typed nodes
+// ---------------------------------------------------------------------------------
+
+static expr *make(checker *c, node *n, enum p2e_cel_op op, struct p2e_cel_type type,
+                  size_t arg_count)
+{
+    expr *e = p2e_arena_new(c->arena, expr);
+    expr **args = p2e_arena_array(c->arena, arg_count, sizeof(*args));
+    if (!e || !args) {
+        p2e_error_set(c->err, "out of memory: the expression is too large");
+        return NULL;
+    }
+    *e = (expr){.op = op,
+                .type = type,
+                .span = n->span,
+                .token = n->token,
+                .args = args,
+                .arg_count = arg_count};
+    return e;
+}
+
+static struct p2e_cel_type scalar(enum p2e_cel_kind kind)
+{
+    return (struct p2e_cel_type){.kind = kind};
+}
+
+static bool is_scalar(enum p2e_cel_kind kind)
+{
+    return kind <= P2E_CEL_BYTES;
+}
+
+// ---- Selection
+// -----------------------------------------------------------------------------------
+
+// Messages that CEL does not see as messages, but as a time, a number, a JSON value.
+static bool is_special(const struct p2e_message *message)
+{
+    static const char *const names[] = {
+        "Any",        "BoolValue",  "BytesValue",  "DoubleValue", "Duration",
+        "FloatValue", "Int32Value", "Int64Value",  "ListValue",   "StringValue",
+        "Struct",     "Timestamp",  "UInt32Value", "UInt64Value", "Value",
+    };
+    static const char package[] = "google.protobuf.";
+    if (strncmp(message->full_name, package, strlen(package)) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(message->full_name + strlen(package), names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const struct p2e_field *unknown_field(checker *c, const struct p2e_message *message, node *n)
+{
+    const char *near =
+        p2e_nearest(n->name, message->fields, message->field_count, sizeof(message->fields[0]));
+    if (near)
+        fail(c, n->token, "unknown field \"%s\" in %s; did you mean \"%s\"?", n->name,
+             message->full_name, near);
+    else
+        fail(c, n->token, "unknown field \"%s\" in %s", n->name, message->full_name);
+    return NULL;
+}
+
+// The field that n selects of a value of type `type`; NULL is an error.
+static const struct p2e_field *find_field(checker *c, const struct p2e_cel_type *type, node *n)
+{
+    char name[NAME_SIZE];
+    p2e_cel_type_name(type, name, sizeof(name));
+    if (n->optional) {
+        fail(c, n->token, "optional values (a.?b) are not supported");
+    } else if (type->kind == P2E_CEL_LIST) {
+        fail(c, n->token, "a %s has no field \"%s\"; of a list, size() and \"in\" are supported",
+             name, n->name);
+    } else if (type->kind == P2E_CEL_MAP) {
+        fail(c, n->token, "values of a map by key are not supported yet; size() of a map is");
+    } else if (type->kind != P2E_CEL_MESSAGE) {
+        fail(c, n->token, "the type %s has no field \"%s\"", name, n->name);
+    } else if (is_special(type->message)) {
+        fail(c, n->token,
+             "CEL does not see %s as a message with fields, and what it sees in it is "
+             "not supported yet; has() is",
+             name);
+    } else {
+        const struct p2e_field *field = p2e_message_field(type->message, n->name);
+        return field ? field : unknown_field(c, type->message, n);
+    }
+    return NULL;
+}
+
+static expr *select_field(checker *c, expr *operand, node *n)
+{
+    const struct p2e_field *field = find_field(c, &operand->type, n);
+    expr *e = field ? make(c, n, P2E_CEL_SELECT, p2e_cel_type_of_field(field), 1) : NULL;
+    if (!e)
+        return NULL;
+    e->args[0] = operand;
+    e->field = field;
+    return e;
+}
+
+static expr *make_this(checker *c, node *n)
+{
+    struct p2e_cel_type type = {.kind = P2E_CEL_MESSAGE, .message = c->message};
+    return make(c, n, P2E_CEL_THIS, type, 0);
+}
+
+// ---- Names
+// ---------------------------------------------------------------------------------------
+
+// False when n is not names with dots between them.
+static bool collect_path(node *n, struct p2e_cel_path *path)
+{
+    path->count = n->depth;
+    for (size_t i = path->count; i > 0; i--) {
+        path->parts[i - 1] = n;
+        if (n->optional || n->kind != (i > 1 ? P2E_NODE_SELECT : P2E_NODE_IDENT))
+            return false;
+        n = i > 1 ? n->args[0] : NULL;
+    }
+    return true;
+}
+
+static bool is_this(node *n)
+{
+    return strcmp(n->name, "this") == 0;
+}
+
+// `this`, or a field of it; NULL when the name is neither.
+static expr *check_root(checker *c, node *n, bool *found)
+{
+    *found = is_this(n) || (!n->absolute && p2e_message_field(c->message, n->name));
+    expr *this = *found ? make_this(c, n) : NULL;
+    return !this || is_this(n) ? this : select_field(c, this, n);
+}
+
+// Are all of the path's names fields, one of the other?
+static bool is_field_path(checker *c, const struct p2e_cel_path *path)
+{
+    const struct p2e_message *message = c->message;
+    for (size_t i = is_this(path->parts[0]); i < path->count; i++) {
+        const struct p2e_field *field =
+            message ? p2e_message_field(message, path->parts[i]->name) : NULL;
+        if (!field)
+            return false;
+        message = field->repeated ? NULL : field->message;
+    }
+    return true;
+}
+
+static expr *check_enum_value(checker *c, node *n, const struct p2e_cel_path *path,
+                              const struct p2e_enum_value *value)
+{
+    if (!path->parts[0]->absolute && is_field_path(c, path))
+        return fail(c, n->span,
+                    "this is a field and an enum value; write this.%s for the field, "
+                    "or the enum's full name with a dot before it",
+                    path->parts[0]->name);
+    expr *e = make(c, n, P2E_CEL_CONST, scalar(P2E_CEL_INT), 0);
+    if (e)
+        e->value.integer = value->number;
+    return e;
+}
+
+static expr *check_path(checker *c, node *n, const struct p2e_cel_path *path)
+{
+    const struct p2e_enum_value *value = p2e_cel_enum_value(c, path);
+    if (value)
+        return check_enum_value(c, n, path, value);
+
+    bool found;
+    expr *e = check_root(c, path->parts[0], &found);
+    if (!found)
+        p2e_cel_unknown_name(c, path);
+    for (size_t i = 1; e && i < path->count; i++)
+        e = select_field(c, e, path->parts[i]);
+    return e;
+}
+
+static expr *check_name(checker *c, node *n)
+{
+    struct p2e_cel_path path;
+    if (collect_path(n, &path))
+        return check_path(c, n, &path);
+    expr *operand = check(c, n->args[0]);
+    return operand ? select_field(c, operand, n) : NULL;
+}
+
+// has(a.b), and has(b) for has(this.b).
+static expr *check_has(checker *c, node *n)
+{
+    if (n->arg_count != 1)
+        return fail(c, n->token, "has() takes one argument, a field: has(this.field)");
+    node *arg = n->args[0];
+    bool bare = arg->kind == P2E_NODE_IDENT && !is_this(arg);
+    if (!bare && arg->kind != P2E_NODE_SELECT)
+        return fail(c, arg->span, "has() takes a field: has(this.field)");
+    if (bare && !p2e_message_field(c->message, arg->name))
+        return check_name(c, arg);
+
+    expr *operand = bare ? make_this(c, arg) : check(c, arg->args[0]);
+    const struct p2e_field *field = operand ? find_field(c, &operand->type, arg) : NULL;
+    expr *e = field ? make(c, n, P2E_CEL_HAS, scalar(P2E_CEL_BOOL), 1) : NULL;
+    if (!e)
+        return NULL;
+    e->args[0] = operand;
+    e->field = field;
+    return e;
+}
+
+// ---- Operators and functions with overloads
+// ------------------------------------------------------
+
+static bool is_supported(const struct p2e_cel_overload *overload)
+{
+    return overload && !overload->refusal;
+}
+
+// Points at the literal that would have to be written otherwise, and says how. False when there is
+// none.
+static bool offer_rewrite(checker *c, node *const *nodes, expr *const *args, const char *sentence,
+                          const struct p2e_cel_function *function)
+{
+    for (size_t i = 2; i-- > 0;) {
+        const expr *other = args[1 - i];
+        char offer[P2E_CEL_OFFER_SIZE];
+        struct p2e_cel_type same[] = {other->type, other->type};
+        if (function && !is_supported(p2e_cel_overload(function, same)))
+            continue;
+        if (p2e_cel_offer_enum(c, nodes[i], other, offer) ||
+            p2e_cel_offer_literal(c, nodes[i], other->type.kind, offer)) {
+            fail(c, nodes[i]->span, "%s; write %s", sentence, offer);
+            return true;
+        }
+    }
+    return false;
+}
+
+// What to say where no literal is to blame.
+static const char *mismatch_hint(const struct p2e_cel_type *a, const struct p2e_cel_type *b)
+{
+    const struct p2e_cel_type *types[] = {a, b};
+    for (size_t i = 0; i < 2; i++) {
+        if (types[i]->kind == P2E_CEL_MESSAGE && is_special(types[i]->message))
+            return "; what CEL sees in this type is not supported yet";
+    }
+    bool a_is_number = a->kind >= P2E_CEL_INT && a->kind <= P2E_CEL_DOUBLE;
+    bool b_is_number = b->kind >= P2E_CEL_INT && b->kind <= P2E_CEL_DOUBLE;
+    return a->kind != b->kind && a_is_number && b_is_number
+               ? "; conversions between types are not supported yet"
+               : "";
+}
+
+static expr *no_overload(checker *c, node *n, const struct p2e_cel_function *function,
+                         expr *const *args)
+{
+    char names[2][NAME_SIZE], sentence[3 * NAME_SIZE];
+    const struct p2e_cel_type *first = &args[0]->type;
+    p2e_cel_type_name(first, names[0], NAME_SIZE);
+    if (function->arg_count == 1)
+        return fail(c, n->token, "%s cannot be applied to %s%s", function->name, names[0],
+                    mismatch_hint(first, first));
+
+    p2e_cel_type_name(&args[1]->type, names[1], NAME_SIZE);
+    snprintf(sentence, sizeof(sentence), "%s cannot be applied to %s and %s", function->name,
+             names[0], names[1]);
+    node *const nodes[] = {n->args[0], n->args[1]};
+    if (!offer_rewrite(c, nodes, args, sentence, function))
+        fail(c, n->token, "%s%s", sentence, mismatch_hint(first, &args[1]->type));
+    return NULL;
+}
+
+static expr *apply(checker *c, node *n, const struct p2e_cel_function *function)
+{
+    expr *args[2] = {0};
+    struct p2e_cel_type types[2] = {0};
+    for (size_t i = 0; i < function->arg_count; i++) {
+        args[i] = check(c, n->args[i]);
+        if (!args[i])
+            return NULL;
+        types[i] = args[i]->type;
+    }
+    const struct p2e_cel_overload *overload = p2e_cel_overload(function, types);
+    if (!overload)
+        return no_overload(c, n, function, args);
+    if (overload->refusal)
+        return fail(c, n->token, "%s", overload->refusal);
+    expr *e = make(c, n, function->op, scalar(overload->result), function->arg_count);
+    if (!e)
+        return NULL;
+    memcpy(e->args, args, function->arg_count * sizeof(*args));
+    return p2e_cel_fold(e);
+}
+
+static expr *unknown_function(checker *c, node *n)
+{
+    const char *near = p2e_cel_function_nearest(n->name);
+    if (near)
+        return fail(c, n->token, "unknown function \"%s\"; did you mean \"%s\"?", n->name, near);
+    return fail(c, n->token, "unknown function \"%s\"", n->name);
+}
+
+static expr *check_call(checker *c, node *n)
+{
+    const struct p2e_cel_function *function = p2e_cel_function(n->name);
+    if (!function)
+        return unknown_function(c, n);
+    if (function->refusal)
+        return fail(c, n->token, "%s() is not supported: %s", n->name, function->refusal);
+    if (function->method_only && !n->receiver)
+        return fail(c, n->token, "%s() is called on a value: a.%s(b)", n->name, n->name);
+    if (function->op == P2E_CEL_HAS)
+        return check_has(c, n);
+    if (n->arg_count != function->arg_count)
+        return fail(c, n->token, "%s() takes %s", n->name,
+                    function->method_only ? "one argument" : "one value: size(a) or a.size()");
+    return apply(c, n, function);
+}
+
+// ---- Logic
+// ---------------------------------------------------------------------------------------
+
+static bool is_bool(checker *c, const expr *e, const char *what)
+{
+    char name[NAME_SIZE], offer[P2E_CEL_OFFER_SIZE];
+    if (e->type.kind == P2E_CEL_BOOL)
+        return true;
+    p2e_cel_type_name(&e->type, name, sizeof(name));
+    if (p2e_cel_offer_bool(c, e, offer))
+        fail(c, e->span, "%s bool, not %s; write %s", what, name, offer);
+    else
+        fail(c, e->span, "%s bool, not %s", what, name);
+    return false;
+}
+
+// &&, || and !
+static expr *check_logic(checker *c, node *n)
+{
+    expr *e = make(c, n, n->op, scalar(P2E_CEL_BOOL), n->arg_count);
+    const char *what = n->op == P2E_CEL_AND  ? "&& takes"
+                       : n->op == P2E_CEL_OR ? "|| takes"
+                                             : "! takes";
+    for (size_t i = 0; e && i < n->arg_count; i++) {
+        e->args[i] = check(c, n->args[i]);
+        if (!e->args[i] || !is_bool(c, e->args[i], what))
+            return NULL;
+    }
+    return e ? p2e_cel_fold(e) : NULL;
+}
+
+static expr *check_branches(checker *c, node *n, expr *const *branches)
+{
+    char names[2][NAME_SIZE], sentence[3 * NAME_SIZE];
+    const struct p2e_cel_type *a = &branches[0]->type, *b = &branches[1]->type;
+    p2e_cel_type_name(a, names[0], NAME_SIZE);
+    p2e_cel_type_name(b, names[1], NAME_SIZE);
+    if (a->kind != b->kind) {
+        snprintf(sentence, sizeof(sentence), "both branches of ?: have one type, not %s and %s",
+                 names[0], names[1]);
+        node *const nodes[] = {n->args[1], n->args[2]};
+        if (!offer_rewrite(c, nodes, branches, sentence, NULL))
+            fail(c, n->token, "%s%s", sentence, mismatch_hint(a, b));
+        return NULL;
+    }
+    if (!is_scalar(a->kind))
+        return fail(c, n->token, "?: between values of type %s is not supported", names[0]);
+    return branches[0];
+}
+
+static expr *check_conditional(checker *c, node *n)
+{
+    expr *args[3];
+    for (size_t i = 0; i < 3; i++) {
+        args[i] = check(c, n->args[i]);
+        if (!args[i] || (i == 0 && !is_bool(c, args[0], "what stands before ? is")))
+            return NULL;
+    }
+    if (!check_branches(c, n, args + 1))
+        return NULL;
+    expr *e = make(c, n, P2E_CEL_CONDITIONAL, args[1]->type, 3);
+    if (!e)
+        return NULL;
+    memcpy(e->args, args, sizeof(args));
+    return p2e_cel_fold(e);
+}
+
+// ---- in
+// ------------------------------------------------------------------------------------------
+
+static bool same_kind(checker *c, node *n, expr *element, node *item_node, expr *item)
+{
+    char names[2][NAME_SIZE], sentence[3 * NAME_SIZE];
+    if (element->type.kind == item->type.kind)
+        return true;
+    p2e_cel_type_name(&element->type, names[0], NAME_SIZE);
+    p2e_cel_type_name(&item->type, names[1], NAME_SIZE);
+    snprintf(sentence, sizeof(sentence), "%s cannot be in a list that holds %s", names[0],
+             names[1]);
+    node *const nodes[] = {n->args[0], item_node};
+    expr *const args[] = {element, item};
+    if (!offer_rewrite(c, nodes, args, sentence, NULL))
+        fail(c, item_node->span, "%s%s", sentence, mismatch_hint(&element->type, &item->type));
+    return false;
+}
+
+static expr *check_list_literal(checker *c, node *n, expr *element)
+{
+    node *list = n->args[1];
+    struct p2e_cel_type type = {.kind = P2E_CEL_LIST, .element = element->type.kind};
+    expr *e = make(c, list, P2E_CEL_LIST_LITERAL, type, list->arg_count);
+    for (size_t i = 0; e && i < list->arg_count; i++) {
+        if (list->args[i]->optional)
+            return fail(c, list->args[i]->span, "optional values ([?a]) are not supported");
+        e->args[i] = check(c, list->args[i]);
+        if (!e->args[i] || !same_kind(c, n, element, list->args[i], e->args[i]))
+            return NULL;
+    }
+    return e;
+}
+
+static expr *check_list(checker *c, node *n, expr *element)
+{
+    char names[2][NAME_SIZE];
+    expr *list = check(c, n->args[1]);
+    if (!list)
+        return NULL;
+    p2e_cel_type_name(&element->type, names[0], NAME_SIZE);
+    p2e_cel_type_name(&list->type, names[1], NAME_SIZE);
+    if (list->type.kind == P2E_CEL_MAP)
+        return fail(c, n->token, "keys of a map are not supported yet; size() of a map is");
+    if (list->type.kind == P2E_CEL_STRING || list->type.kind == P2E_CEL_BYTES)
+        return fail(c, n->token, "\"in\" looks into a list, not into %s; write a.contains(b)",
+                    names[1]);
+    if (list->type.kind != P2E_CEL_LIST)
+        return fail(c, n->token, "\"in\" looks into a list, not into %s", names[1]);
+    if (list->type.element == element->type.kind)
+        return list;
+
+    char offer[P2E_CEL_OFFER_SIZE];
+    if (p2e_cel_offer_enum(c, n->args[0], list, offer) ||
+        p2e_cel_offer_literal(c, n->args[0], list->type.element, offer))
+        return fail(c, n->args[0]->span, "%s cannot be in a %s; write %s", names[0], names[1],
+                    offer);
+    return fail(c, n->token, "%s cannot be in a %s", names[0], names[1]);
+}
+
+static expr *check_in(checker *c, node *n)
+{
+    char name[NAME_SIZE];
+    expr *element = check(c, n->args[0]);
+    if (!element)
+        return NULL;
+    if (!is_scalar(element->type.kind))
+        return fail(c, n->args[0]->span, "\"in\" looks for a scalar, not for %s",
+                    p2e_cel_type_name(&element->type, name, sizeof(name)));
+    expr *list = n->args[1]->kind == P2E_NODE_LIST ? check_list_literal(c, n, element)
+                                                   : check_list(c, n, element);
+    expr *e = list ? make(c, n, P2E_CEL_IN, scalar(P2E_CEL_BOOL), 2) : NULL;
+    if (!e)
+        return NULL;
+    e->args[0] = element;
+    e->args[1] = list;
+    return p2e_cel_fold(e);
+}
+
+// ---- All of it
+// -----------------------------------------------------------------------------------
+
+static expr *check_operator(checker *c, node *n)
+{
+    switch (n->op) {
+    case P2E_CEL_AND:
+    case P2E_CEL_OR:
+    case P2E_CEL_NOT:
+        return check_logic(c, n);
+    case P2E_CEL_CONDITIONAL:
+        return check_conditional(c, n);
+    case P2E_CEL_IN:
+        return check_in(c, n);
+    default:
+        return apply(c, n, p2e_cel_operator(n->op));
+    }
+}
+
+static expr *check_literal(checker *c, node *n)
+{
+    expr *e = make(c, n, P2E_CEL_CONST, scalar(n->literal), 0);
+    if (e)
+        e->value = n->value;
+    return e;
+}
+
+static expr *check(checker *c, node *n)
+{
+    switch (n->kind) {
+    case P2E_NODE_LITERAL:
+        return check_literal(c, n);
+    case P2E_NODE_IDENT:
+    case P2E_NODE_SELECT:
+        return check_name(c, n);
+    case P2E_NODE_CALL:
+        return check_call(c, n);
+    case P2E_NODE_OPERATOR:
+        return check_operator(c, n);
+    case P2E_NODE_LIST:
+        return fail(c, n->span, "a list in brackets is supported only right of \"in\"");
+    case P2E_NODE_INDEX:
+        return fail(c, n->token,
+                    "[] after a value is not supported yet; of a list, size() and "
+                    "\"in\" are, of a map, size()");
+    case P2E_NODE_MAP:
+        return fail(c, n->token, "map literals are not supported");
+    case P2E_NODE_STRUCT:
+        return fail(c, n->span, "message literals are not supported");
+    }
+    return NULL;
+}
+
+expr *p2e_cel_check(checker *c, node *n)
+{
+    expr *e = check(c, n);
+    return e && is_bool(c, e, "a rule is a") ? e : NULL;
+}

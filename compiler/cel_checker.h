@@ -1,0 +1,62 @@
+// From a tree without types to a checked one: names resolved, overloads found, constants folded.
+#ifndef P2E_COMPILER_CEL_CHECKER_H
+#define P2E_COMPILER_CEL_CHECKER_H
+
+#include "compiler/cel_parser.h"
+
+struct p2e_cel_checker {
+    const char *text;
+    const struct p2e_message *message;
+    const struct p2e_schema *schema;
+    struct p2e_arena *arena;
+    struct p2e_error *err;
+};
+
+// The rule's tree, of type bool; NULL is an error.
+struct p2e_cel_expr *p2e_cel_check(const struct p2e_cel_checker *checker,
+                                   const struct p2e_cel_node *node);
+
+// The type that a field's value has in a rule (cel.c).
+struct p2e_cel_type p2e_cel_type_of_field(const struct p2e_field *field);
+
+// ---- Names (cel_names.c)
+// -------------------------------------------------------------------------
+
+// a.b.c: the IDENT first, then a SELECT each.
+struct p2e_cel_path {
+    const struct p2e_cel_node *parts[P2E_CEL_DEPTH_MAX];
+    size_t count;
+};
+
+// The enum value that the path names, looked for in the message's package, then outwards. NULL when
+// there is none.
+const struct p2e_enum_value *p2e_cel_enum_value(const struct p2e_cel_checker *checker,
+                                                const struct p2e_cel_path *path);
+// Fills the error for a path that names nothing: what was near enough to be meant. Returns -1.
+int p2e_cel_unknown_name(const struct p2e_cel_checker *checker, const struct p2e_cel_path *path);
+// As a rule about the checker's message would write the full name of a type.
+const char *p2e_cel_short_name(const struct p2e_cel_checker *checker, const char *full_name);
+
+// ---- Offers (cel_offer.c)
+// ------------------------------------------------------------------------
+
+#define P2E_CEL_OFFER_SIZE 160
+
+// How the literal `node` is written as a value of type `wanted`. False when it cannot be.
+bool p2e_cel_offer_literal(const struct p2e_cel_checker *checker, const struct p2e_cel_node *node,
+                           enum p2e_cel_kind wanted, char offer[P2E_CEL_OFFER_SIZE]);
+// The enum value that the string `node` was meant for, next to the enum field `other`.
+bool p2e_cel_offer_enum(const struct p2e_cel_checker *checker, const struct p2e_cel_node *node,
+                        const struct p2e_cel_expr *other, char offer[P2E_CEL_OFFER_SIZE]);
+// How one asks of `expr`, which is no bool, whether it is there: "this.count != 0".
+bool p2e_cel_offer_bool(const struct p2e_cel_checker *checker, const struct p2e_cel_expr *expr,
+                        char offer[P2E_CEL_OFFER_SIZE]);
+
+// ---- Constants (cel_fold.c)
+// ----------------------------------------------------------------------
+
+// The constant that `expr` is, where its arguments are folded already; else `expr`. What would be
+// an error when evaluated (overflow, division by zero) is left as it is.
+struct p2e_cel_expr *p2e_cel_fold(struct p2e_cel_expr *expr);
+
+#endif

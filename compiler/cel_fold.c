@@ -1,0 +1,275 @@
+#include <string.h>
+
+#include "compiler/cel_checker.h"
+
+// Three-way comparison of constants; UNORDERED when one is not a number.
+enum order { LESS = -1, EQUAL, GREATER, UNORDERED };
+
+#define ORDER_OF(a, b) ((a) < (b) ? LESS : (a) > (b) ? GREATER : (a) == (b) ? EQUAL : UNORDERED)
+
+static bool is_const(const struct p2e_cel_expr *expr)
+{
+    return expr->op == P2E_CEL_CONST;
+}
+
+static bool all_const(const struct p2e_cel_expr *expr)
+{
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (!is_const(expr->args[i]))
+            return false;
+    }
+    return true;
+}
+
+// `expr` becomes a constant; its type stays.
+static struct p2e_cel_expr *become(struct p2e_cel_expr *expr, struct p2e_cel_value value)
+{
+    expr->op = P2E_CEL_CONST;
+    expr->args = NULL;
+    expr->arg_count = 0;
+    expr->value = value;
+    return expr;
+}
+
+static struct p2e_cel_expr *become_bool(struct p2e_cel_expr *expr, bool value)
+{
+    return become(expr, (struct p2e_cel_value){.boolean = value});
+}
+
+// ---- Comparisons
+// ---------------------------------------------------------------------------------
+
+static enum order compare_text(const struct p2e_cel_value *a, const struct p2e_cel_value *b)
+{
+    size_t size = a->text.size < b->text.size ? a->text.size : b->text.size;
+    int order = size > 0 ? memcmp(a->text.data, b->text.data, size) : 0;
+    if (order)
+        return order < 0 ? LESS : GREATER;
+    return ORDER_OF(a->text.size, b->text.size);
+}
+
+static double to_double(const struct p2e_cel_expr *e)
+{
+    if (e->type.kind == P2E_CEL_INT)
+        return (double)e->value.integer;
+    return e->type.kind == P2E_CEL_UINT ? (double)e->value.uinteger : e->value.real;
+}
+
+static enum order compare_int_uint(int64_t a, uint64_t b)
+{
+    return a < 0 ? LESS : ORDER_OF((uint64_t)a, b);
+}
+
+static enum order compare_mixed(const struct p2e_cel_expr *a, const struct p2e_cel_expr *b)
+{
+    if (a->type.kind == P2E_CEL_INT && b->type.kind == P2E_CEL_UINT)
+        return compare_int_uint(a->value.integer, b->value.uinteger);
+    if (a->type.kind == P2E_CEL_UINT && b->type.kind == P2E_CEL_INT)
+        return (enum order) - compare_int_uint(b->value.integer, a->value.uinteger);
+    return ORDER_OF(to_double(a), to_double(b));
+}
+
+static enum order compare(const struct p2e_cel_expr *a, const struct p2e_cel_expr *b)
+{
+    if (a->type.kind != b->type.kind)
+        return compare_mixed(a, b);
+    switch (a->type.kind) {
+    case P2E_CEL_BOOL:
+        return ORDER_OF(a->value.boolean, b->value.boolean);
+    case P2E_CEL_INT:
+        return ORDER_OF(a->value.integer, b->value.integer);
+    case P2E_CEL_UINT:
+        return ORDER_OF(a->value.uinteger, b->value.uinteger);
+    case P2E_CEL_DOUBLE:
+        return ORDER_OF(a->value.real, b->value.real);
+    default:
+        return compare_text(&a->value, &b->value);
+    }
+}
+
+static struct p2e_cel_expr *fold_comparison(struct p2e_cel_expr *expr)
+{
+    enum order order = compare(expr->args[0], expr->args[1]);
+    switch (expr->op) {
+    case P2E_CEL_EQ:
+        return become_bool(expr, order == EQUAL);
+    case P2E_CEL_NE:
+        return become_bool(expr, order != EQUAL);
+    case P2E_CEL_LT:
+        return become_bool(expr, order == LESS);
+    case P2E_CEL_LE:
+        return become_bool(expr, order == LESS || order == EQUAL);
+    case P2E_CEL_GT:
+        return become_bool(expr, order == GREATER);
+    default:
+        return become_bool(expr, order == GREATER || order == EQUAL);
+    }
+}
+
+// ---- Arithmetic
+// ----------------------------------------------------------------------------------
+
+// False when the result is an error.
+static bool compute_int(enum p2e_cel_op op, int64_t a, int64_t b, int64_t *result)
+{
+    switch (op) {
+    case P2E_CEL_ADD:
+        return !__builtin_add_overflow(a, b, result);
+    case P2E_CEL_SUBTRACT:
+        return !__builtin_sub_overflow(a, b, result);
+    case P2E_CEL_MULTIPLY:
+        return !__builtin_mul_overflow(a, b, result);
+    default:
+        break;
+    }
+    if (b == 0 || (a == INT64_MIN && b == -1))
+        return false;
+    *result = op == P2E_CEL_DIVIDE ? a / b : a % b;
+    return true;
+}
+
+static bool compute_uint(enum p2e_cel_op op, uint64_t a, uint64_t b, uint64_t *result)
+{
+    switch (op) {
+    case P2E_CEL_ADD:
+        return !__builtin_add_overflow(a, b, result);
+    case P2E_CEL_SUBTRACT:
+        return !__builtin_sub_overflow(a, b, result);
+    case P2E_CEL_MULTIPLY:
+        return !__builtin_mul_overflow(a, b, result);
+    default:
+        break;
+    }
+    if (b == 0)
+        return false;
+    *result = op == P2E_CEL_DIVIDE ? a / b : a % b;
+    return true;
+}
+
+static struct p2e_cel_expr *fold_arithmetic(struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_value *a = &expr->args[0]->value, *b = &expr->args[1]->value;
+    struct p2e_cel_value result = {0};
+    bool computed = expr->type.kind == P2E_CEL_INT
+                        ? compute_int(expr->op, a->integer, b->integer, &result.integer)
+                        : compute_uint(expr->op, a->uinteger, b->uinteger, &result.uinteger);
+    return computed ? become(expr, result) : expr;
+}
+
+static struct p2e_cel_expr *fold_negation(struct p2e_cel_expr *expr)
+{
+    struct p2e_cel_value result = {0};
+    if (!compute_int(P2E_CEL_SUBTRACT, 0, expr->args[0]->value.integer, &result.integer))
+        return expr;
+    return become(expr, result);
+}
+
+// ---- Text
+// ----------------------------------------------------------------------------------------
+
+static struct p2e_cel_expr *fold_size(struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_expr *arg = expr->args[0];
+    int64_t size = 0;
+    for (size_t i = 0; i < arg->value.text.size; i++) {
+        bool begins = ((unsigned char)arg->value.text.data[i] & 0xc0) != 0x80;
+        size += arg->type.kind == P2E_CEL_BYTES || begins;
+    }
+    return become(expr, (struct p2e_cel_value){.integer = size});
+}
+
+static bool is_at(const struct p2e_cel_value *text, size_t at, const struct p2e_cel_value *part)
+{
+    return part->text.size == 0 ||
+           memcmp(text->text.data + at, part->text.data, part->text.size) == 0;
+}
+
+static struct p2e_cel_expr *fold_search(struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_value *text = &expr->args[0]->value, *part = &expr->args[1]->value;
+    if (part->text.size > text->text.size)
+        return become_bool(expr, false);
+    switch (expr->op) {
+    case P2E_CEL_STARTS_WITH:
+        return become_bool(expr, is_at(text, 0, part));
+    case P2E_CEL_ENDS_WITH:
+        return become_bool(expr, is_at(text, text->text.size - part->text.size, part));
+    default:
+        return become_bool(expr, part->text.size == 0 || memmem(text->text.data, text->text.size,
+                                                                part->text.data, part->text.size));
+    }
+}
+
+// ---- Logic
+// ---------------------------------------------------------------------------------------
+
+// AND is false as soon as one operand is, whatever error another one is; OR likewise true. Operands
+// that decide nothing fall away.
+static struct p2e_cel_expr *fold_chain(struct p2e_cel_expr *expr)
+{
+    bool decisive = expr->op == P2E_CEL_OR;
+    size_t kept = 0;
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        struct p2e_cel_expr *arg = expr->args[i];
+        if (!is_const(arg))
+            expr->args[kept++] = arg;
+        else if (arg->value.boolean == decisive)
+            return become_bool(expr, decisive);
+    }
+    if (kept == 0)
+        return become_bool(expr, !decisive);
+    expr->arg_count = kept;
+    return kept == 1 ? expr->args[0] : expr;
+}
+
+static struct p2e_cel_expr *fold_in(struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_expr *element = expr->args[0], *list = expr->args[1];
+    if (!is_const(element) || list->op != P2E_CEL_LIST_LITERAL || !all_const(list))
+        return expr;
+    for (size_t i = 0; i < list->arg_count; i++) {
+        if (compare(element, list->args[i]) == EQUAL)
+            return become_bool(expr, true);
+    }
+    return become_bool(expr, false);
+}
+
+struct p2e_cel_expr *p2e_cel_fold(struct p2e_cel_expr *expr)
+{
+    if (expr->op == P2E_CEL_AND || expr->op == P2E_CEL_OR)
+        return fold_chain(expr);
+    if (expr->op == P2E_CEL_IN)
+        return fold_in(expr);
+    if (expr->op == P2E_CEL_CONDITIONAL && is_const(expr->args[0]))
+        return expr->args[expr->args[0]->value.boolean ? 1 : 2];
+    if (expr->arg_count == 0 || !all_const(expr))
+        return expr;
+
+    switch (expr->op) {
+    case P2E_CEL_NOT:
+        return become_bool(expr, !expr->args[0]->value.boolean);
+    case P2E_CEL_NEGATE:
+        return fold_negation(expr);
+    case P2E_CEL_EQ:
+    case P2E_CEL_NE:
+    case P2E_CEL_LT:
+    case P2E_CEL_LE:
+    case P2E_CEL_GT:
+    case P2E_CEL_GE:
+        return fold_comparison(expr);
+    case P2E_CEL_ADD:
+    case P2E_CEL_SUBTRACT:
+    case P2E_CEL_MULTIPLY:
+    case P2E_CEL_DIVIDE:
+    case P2E_CEL_MODULO:
+        return fold_arithmetic(expr);
+    case P2E_CEL_SIZE:
+        return fold_size(expr);
+    case P2E_CEL_STARTS_WITH:
+    case P2E_CEL_ENDS_WITH:
+    case P2E_CEL_CONTAINS:
+        return fold_search(expr);
+    default:
+        return expr; // a list literal is part of its "in"
+    }
+}

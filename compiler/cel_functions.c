@@ -1,0 +1,273 @@
+#include "compiler/cel_functions.h"
+
+#include <string.h>
+
+#include "base/nearest.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+// ---- Operators and functions
+// ---------------------------------------------------------------------
+
+static const struct p2e_cel_function operators[] = {
+    {"!", P2E_CEL_NOT, P2E_SHAPE_NONE, false, 1, NULL},
+    {"-", P2E_CEL_NEGATE, P2E_SHAPE_NEGATE, false, 1, NULL},
+    {"&&", P2E_CEL_AND, P2E_SHAPE_NONE, false, 2, NULL},
+    {"||", P2E_CEL_OR, P2E_SHAPE_NONE, false, 2, NULL},
+    {"?:", P2E_CEL_CONDITIONAL, P2E_SHAPE_NONE, false, 3, NULL},
+    {"==", P2E_CEL_EQ, P2E_SHAPE_EQUALITY, false, 2, NULL},
+    {"!=", P2E_CEL_NE, P2E_SHAPE_EQUALITY, false, 2, NULL},
+    {"<", P2E_CEL_LT, P2E_SHAPE_ORDER, false, 2, NULL},
+    {"<=", P2E_CEL_LE, P2E_SHAPE_ORDER, false, 2, NULL},
+    {">", P2E_CEL_GT, P2E_SHAPE_ORDER, false, 2, NULL},
+    {">=", P2E_CEL_GE, P2E_SHAPE_ORDER, false, 2, NULL},
+    {"in", P2E_CEL_IN, P2E_SHAPE_NONE, false, 2, NULL},
+    {"+", P2E_CEL_ADD, P2E_SHAPE_SUM, false, 2, NULL},
+    {"-", P2E_CEL_SUBTRACT, P2E_SHAPE_PRODUCT, false, 2, NULL},
+    {"*", P2E_CEL_MULTIPLY, P2E_SHAPE_PRODUCT, false, 2, NULL},
+    {"/", P2E_CEL_DIVIDE, P2E_SHAPE_PRODUCT, false, 2, NULL},
+    {"%", P2E_CEL_MODULO, P2E_SHAPE_REMAINDER, false, 2, NULL},
+};
+
+#define REFUSED(name, why)                                                                         \
+    {                                                                                              \
+        name, P2E_CEL_CONST, P2E_SHAPE_NONE, false, 0, why                                         \
+    }
+#define REGEX                                                                                      \
+    "regular expressions are not supported yet; startsWith(), endsWith() and contains() are"
+#define MACRO      "macros over lists and maps are not supported yet; size() and \"in\" are"
+#define CONVERSION "conversions between types are not supported yet"
+#define TIME       "times and durations are not supported yet"
+#define FORMAT     "checks of a string's format are not supported yet"
+#define NEW_TEXT                                                                                   \
+    "functions that build a new string are not supported: a rule in the kernel has nowhere to "    \
+    "put it"
+#define SEARCH                                                                                     \
+    "positions in a string are not supported yet; startsWith(), endsWith() and contains() are"
+#define MATH      "the math functions are not supported yet"
+#define REAL      "checks of a double's kind are not supported yet; x != x is true for NaN alone"
+#define LISTS     "functions over lists are not supported yet; size() and \"in\" are"
+#define EXTENSION "CEL's extensions are not supported"
+
+static const struct p2e_cel_function functions[] = {
+    {"has", P2E_CEL_HAS, P2E_SHAPE_NONE, false, 1, NULL},
+    {"size", P2E_CEL_SIZE, P2E_SHAPE_SIZE, false, 1, NULL},
+    {"startsWith", P2E_CEL_STARTS_WITH, P2E_SHAPE_TEXT, true, 2, NULL},
+    {"endsWith", P2E_CEL_ENDS_WITH, P2E_SHAPE_TEXT, true, 2, NULL},
+    {"contains", P2E_CEL_CONTAINS, P2E_SHAPE_TEXT, true, 2, NULL},
+    REFUSED("len", "CEL's name for a length is size()"),
+    REFUSED("length", "CEL's name for a length is size()"),
+    REFUSED("matches", REGEX),
+    REFUSED("all", MACRO),
+    REFUSED("exists", MACRO),
+    REFUSED("exists_one", MACRO),
+    REFUSED("existsOne", MACRO),
+    REFUSED("map", MACRO),
+    REFUSED("filter", MACRO),
+    REFUSED("transformList", MACRO),
+    REFUSED("transformMap", MACRO),
+    REFUSED("transformMapEntry", MACRO),
+    REFUSED("bool", CONVERSION),
+    REFUSED("bytes", CONVERSION),
+    REFUSED("double", CONVERSION),
+    REFUSED("dyn", CONVERSION),
+    REFUSED("int", CONVERSION),
+    REFUSED("string", CONVERSION),
+    REFUSED("type", CONVERSION),
+    REFUSED("uint", CONVERSION),
+    REFUSED("duration", TIME),
+    REFUSED("timestamp", TIME),
+    REFUSED("getDate", TIME),
+    REFUSED("getDayOfMonth", TIME),
+    REFUSED("getDayOfWeek", TIME),
+    REFUSED("getDayOfYear", TIME),
+    REFUSED("getFullYear", TIME),
+    REFUSED("getHours", TIME),
+    REFUSED("getMilliseconds", TIME),
+    REFUSED("getMinutes", TIME),
+    REFUSED("getMonth", TIME),
+    REFUSED("getSeconds", TIME),
+    REFUSED("isEmail", FORMAT),
+    REFUSED("isHostname", FORMAT),
+    REFUSED("isHostAndPort", FORMAT),
+    REFUSED("isIp", FORMAT),
+    REFUSED("isIpPrefix", FORMAT),
+    REFUSED("isUri", FORMAT),
+    REFUSED("isUriRef", FORMAT),
+    REFUSED("isInf", REAL),
+    REFUSED("isNan", REAL),
+    REFUSED("isFinite", REAL),
+    REFUSED("unique", LISTS),
+    REFUSED("distinct", LISTS),
+    REFUSED("first", LISTS),
+    REFUSED("flatten", LISTS),
+    REFUSED("last", LISTS),
+    REFUSED("lists", LISTS),
+    REFUSED("range", LISTS),
+    REFUSED("slice", LISTS),
+    REFUSED("sort", LISTS),
+    REFUSED("sortBy", LISTS),
+    REFUSED("charAt", SEARCH),
+    REFUSED("indexOf", SEARCH),
+    REFUSED("lastIndexOf", SEARCH),
+    REFUSED("format", NEW_TEXT),
+    REFUSED("join", NEW_TEXT),
+    REFUSED("lowerAscii", NEW_TEXT),
+    REFUSED("quote", NEW_TEXT),
+    REFUSED("replace", NEW_TEXT),
+    REFUSED("reverse", NEW_TEXT),
+    REFUSED("split", NEW_TEXT),
+    REFUSED("substring", NEW_TEXT),
+    REFUSED("trim", NEW_TEXT),
+    REFUSED("upperAscii", NEW_TEXT),
+    REFUSED("abs", MATH),
+    REFUSED("bitAnd", MATH),
+    REFUSED("bitNot", MATH),
+    REFUSED("bitOr", MATH),
+    REFUSED("bitShiftLeft", MATH),
+    REFUSED("bitShiftRight", MATH),
+    REFUSED("bitXor", MATH),
+    REFUSED("ceil", MATH),
+    REFUSED("floor", MATH),
+    REFUSED("greatest", MATH),
+    REFUSED("isNaN", MATH),
+    REFUSED("least", MATH),
+    REFUSED("round", MATH),
+    REFUSED("sign", MATH),
+    REFUSED("sqrt", MATH),
+    REFUSED("trunc", MATH),
+    REFUSED("bind", EXTENSION),
+    REFUSED("block", EXTENSION),
+    REFUSED("decode", EXTENSION),
+    REFUSED("encode", EXTENSION),
+    REFUSED("getExt", EXTENSION),
+    REFUSED("hasExt", EXTENSION),
+    REFUSED("hasValue", EXTENSION),
+    REFUSED("ip", EXTENSION),
+    REFUSED("cidr", EXTENSION),
+    REFUSED("none", EXTENSION),
+    REFUSED("of", EXTENSION),
+    REFUSED("ofNonZeroValue", EXTENSION),
+    REFUSED("optFlatMap", EXTENSION),
+    REFUSED("optMap", EXTENSION),
+    REFUSED("or", EXTENSION),
+    REFUSED("orValue", EXTENSION),
+    REFUSED("value", EXTENSION),
+};
+
+const struct p2e_cel_function *p2e_cel_function(const char *name)
+{
+    for (size_t i = 0; i < COUNT(functions); i++) {
+        if (strcmp(functions[i].name, name) == 0)
+            return &functions[i];
+    }
+    return NULL;
+}
+
+const struct p2e_cel_function *p2e_cel_operator(enum p2e_cel_op op)
+{
+    for (size_t i = 0; i < COUNT(operators); i++) {
+        if (operators[i].op == op)
+            return &operators[i];
+    }
+    return NULL;
+}
+
+const char *p2e_cel_function_nearest(const char *name)
+{
+    return p2e_nearest(name, functions, COUNT(functions), sizeof(functions[0]));
+}
+
+// ---- Overloads
+// -----------------------------------------------------------------------------------
+
+#define BOOL   P2E_CEL_BOOL
+#define INT    P2E_CEL_INT
+#define UINT   P2E_CEL_UINT
+#define DOUBLE P2E_CEL_DOUBLE
+#define STRING P2E_CEL_STRING
+#define BYTES  P2E_CEL_BYTES
+#define LIST   P2E_CEL_LIST
+#define MAP    P2E_CEL_MAP
+#define NONE   (P2E_CEL_NULL + 1) // no second argument
+#define ANY    (P2E_CEL_NULL + 2)
+
+#define NULL_WHY                                                                                   \
+    "a comparison with null is not supported; whether a field is set is asked with "               \
+    "has(this.field)"
+#define MESSAGE_WHY "messages cannot be compared as a whole; compare their fields"
+#define LIST_WHY    "lists cannot be compared as a whole; compare size(), or ask with \"in\""
+#define MAP_WHY     "maps cannot be compared as a whole; size() of a map is supported"
+#define REAL_WHY    "arithmetic on doubles is not supported: the kernel has no floating point"
+#define CONCAT_WHY                                                                                 \
+    "joining strings or bytes is not supported: a rule in the kernel has nowhere to put the "      \
+    "result"
+#define LIST_TEXT_WHY                                                                              \
+    "lists have no such function; whether a value is in a list is asked with: value in list"
+
+static const struct p2e_cel_overload overloads[] = {
+    {P2E_SHAPE_EQUALITY, {BOOL, BOOL}, BOOL, NULL},
+    {P2E_SHAPE_EQUALITY, {INT, INT}, BOOL, NULL},
+    {P2E_SHAPE_EQUALITY, {UINT, UINT}, BOOL, NULL},
+    {P2E_SHAPE_EQUALITY, {DOUBLE, DOUBLE}, BOOL, NULL},
+    {P2E_SHAPE_EQUALITY, {STRING, STRING}, BOOL, NULL},
+    {P2E_SHAPE_EQUALITY, {BYTES, BYTES}, BOOL, NULL},
+    {P2E_SHAPE_EQUALITY, {P2E_CEL_NULL, ANY}, BOOL, NULL_WHY},
+    {P2E_SHAPE_EQUALITY, {ANY, P2E_CEL_NULL}, BOOL, NULL_WHY},
+    {P2E_SHAPE_EQUALITY, {P2E_CEL_MESSAGE, P2E_CEL_MESSAGE}, BOOL, MESSAGE_WHY},
+    {P2E_SHAPE_EQUALITY, {LIST, LIST}, BOOL, LIST_WHY},
+    {P2E_SHAPE_EQUALITY, {MAP, MAP}, BOOL, MAP_WHY},
+
+    {P2E_SHAPE_ORDER, {BOOL, BOOL}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {INT, INT}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {INT, UINT}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {INT, DOUBLE}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {UINT, INT}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {UINT, UINT}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {UINT, DOUBLE}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {DOUBLE, INT}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {DOUBLE, UINT}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {DOUBLE, DOUBLE}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {STRING, STRING}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {BYTES, BYTES}, BOOL, NULL},
+
+    {P2E_SHAPE_SUM, {INT, INT}, INT, NULL},
+    {P2E_SHAPE_SUM, {UINT, UINT}, UINT, NULL},
+    {P2E_SHAPE_SUM, {DOUBLE, DOUBLE}, DOUBLE, REAL_WHY},
+    {P2E_SHAPE_SUM, {STRING, STRING}, STRING, CONCAT_WHY},
+    {P2E_SHAPE_SUM, {BYTES, BYTES}, BYTES, CONCAT_WHY},
+    {P2E_SHAPE_SUM, {LIST, LIST}, LIST, "joining lists is not supported"},
+
+    {P2E_SHAPE_PRODUCT, {INT, INT}, INT, NULL},
+    {P2E_SHAPE_PRODUCT, {UINT, UINT}, UINT, NULL},
+    {P2E_SHAPE_PRODUCT, {DOUBLE, DOUBLE}, DOUBLE, REAL_WHY},
+
+    {P2E_SHAPE_REMAINDER, {INT, INT}, INT, NULL},
+    {P2E_SHAPE_REMAINDER, {UINT, UINT}, UINT, NULL},
+
+    {P2E_SHAPE_NEGATE, {INT, NONE}, INT, NULL},
+    {P2E_SHAPE_NEGATE, {UINT, NONE}, UINT, "a uint is never negative"},
+    {P2E_SHAPE_NEGATE, {DOUBLE, NONE}, DOUBLE, REAL_WHY},
+
+    {P2E_SHAPE_SIZE, {STRING, NONE}, INT, NULL},
+    {P2E_SHAPE_SIZE, {BYTES, NONE}, INT, NULL},
+    {P2E_SHAPE_SIZE, {LIST, NONE}, INT, NULL},
+    {P2E_SHAPE_SIZE, {MAP, NONE}, INT, NULL},
+
+    {P2E_SHAPE_TEXT, {STRING, STRING}, BOOL, NULL},
+    {P2E_SHAPE_TEXT, {BYTES, BYTES}, BOOL, NULL},
+    {P2E_SHAPE_TEXT, {LIST, ANY}, BOOL, LIST_TEXT_WHY},
+};
+
+const struct p2e_cel_overload *p2e_cel_overload(const struct p2e_cel_function *function,
+                                                const struct p2e_cel_type *types)
+{
+    unsigned first = types[0].kind, second = function->arg_count > 1 ? types[1].kind : NONE;
+    for (size_t i = 0; i < COUNT(overloads); i++) {
+        const struct p2e_cel_overload *o = &overloads[i];
+        if (o->shape == function->shape && (o->args[0] == first || o->args[0] == ANY) &&
+            (o->args[1] == second || o->args[1] == ANY))
+            return o;
+    }
+    return NULL;
+}
