@@ -35,7 +35,8 @@ static bool clean_message(struct cleaner *cleaner, const ProtobufCMessageDescrip
 // ---- Reading
 // -------------------------------------------------------------------------------------
 
-static bool read_varint(struct reader *in, unsigned max_bytes, uint64_t *value)
+// At most `max_bytes` long, which is 10 or less.
+static bool read_short_varint(struct reader *in, unsigned max_bytes, uint64_t *value)
 {
     *value = 0;
     for (unsigned i = 0; i < max_bytes && in->at < in->end; i++) {
@@ -47,11 +48,23 @@ static bool read_varint(struct reader *in, unsigned max_bytes, uint64_t *value)
     return false;
 }
 
+static bool read_varint(struct cleaner *cleaner, struct reader *in, uint64_t *value)
+{
+    const uint8_t *begin = in->at;
+
+    if (!read_short_varint(in, 10, value))
+        return false;
+    if (in->at - begin < 10 || in->at[-1] <= 1)
+        return true;
+    cleaner->deviations |= P2E_BULK_VARINT;
+    return false;
+}
+
 static bool read_tag(struct cleaner *cleaner, struct reader *in, uint32_t *number, uint8_t *wire)
 {
     uint64_t tag;
 
-    if (!read_varint(in, 5, &tag))
+    if (!read_short_varint(in, 5, &tag))
         return false;
     *number = (uint32_t)(tag >> 3);
     *wire = tag & 7;
@@ -75,7 +88,7 @@ static bool read_delimited(struct reader *in, struct reader *bytes)
 {
     uint64_t size;
 
-    return read_varint(in, 5, &size) && read_bytes(in, size, bytes);
+    return read_short_varint(in, 5, &size) && read_bytes(in, size, bytes);
 }
 
 static bool skip_value(struct cleaner *cleaner, struct reader *in, uint32_t number, uint8_t wire,
@@ -106,7 +119,7 @@ static bool skip_value(struct cleaner *cleaner, struct reader *in, uint32_t numb
 
     switch (wire) {
     case WIRE_VARINT:
-        return read_varint(in, 10, &value);
+        return read_varint(cleaner, in, &value);
     case WIRE_FIXED64:
         return read_bytes(in, 8, &bytes);
     case WIRE_DELIMITED:
@@ -156,23 +169,17 @@ static bool is_value(struct cleaner *cleaner, const ProtobufCFieldDescriptor *fi
     return false;
 }
 
-static void put_varint_value(struct p2e_buffer *out, const ProtobufCFieldDescriptor *field,
-                             uint64_t value)
-{
-    p2e_bulk_put_varint(out, field->type == PROTOBUF_C_TYPE_BOOL ? value != 0 : value);
-}
-
 static bool clean_varint(struct pass *pass, const ProtobufCFieldDescriptor *field,
                          struct reader *in, bool *present)
 {
     uint64_t value;
 
-    if (!read_varint(in, 10, &value))
+    if (!read_varint(pass->cleaner, in, &value))
         return false;
     *present = is_value(pass->cleaner, field, value);
     if (*present) {
         p2e_bulk_put_tag(pass->out, field->id, WIRE_VARINT);
-        put_varint_value(pass->out, field, value);
+        p2e_bulk_put_varint(pass->out, value);
     }
     return true;
 }
@@ -198,10 +205,10 @@ static bool clean_packed(struct pass *pass, const ProtobufCFieldDescriptor *fiel
 
     if (wire == WIRE_VARINT) {
         for (uint64_t value; bytes.at < bytes.end;) {
-            if (!read_varint(&bytes, 10, &value))
+            if (!read_varint(pass->cleaner, &bytes, &value))
                 return false;
             if (is_value(pass->cleaner, field, value))
-                put_varint_value(&elements, field, value);
+                p2e_bulk_put_varint(&elements, value);
         }
     } else {
         if ((bytes.end - bytes.at) % (wire == WIRE_FIXED64 ? 8 : 4))

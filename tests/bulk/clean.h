@@ -33,10 +33,11 @@ enum p2e_bulk_deviation {
     // earlier
     // part is lost, a oneof's submessage is replaced, a oneof that is not set is an error
     P2E_BULK_MERGE = 1 << 6,
-    // Two more never change what is well formed: a string ends at its first NUL (a NUL becomes
+    // accepts a varint of ten bytes whose last one is above 1: more than 64 bits
+    P2E_BULK_VARINT = 1 << 7,
+    // One more never changes what is well formed: a string ends at its first NUL. A NUL becomes
     // 0x01,
-    // which no rule mentions and which sorts as NUL does), and a bool is true when bits beyond the
-    // 64th are set (varints are written anew from their 64 bits).
+    // which no rule mentions and which sorts as NUL does.
 };
 
 #define P2E_BULK_MAX_DEPTH 32 // submessages and groups, the message itself not counted
