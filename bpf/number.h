@@ -216,11 +216,6 @@ static P2E_INLINE int p2e_double_is_nan(u64 d)
     return (d & ~(1ull << 63)) > 0x7ffull << 52;
 }
 
-static P2E_INLINE u64 p2e_double_negate(u64 d)
-{
-    return d ^ 1ull << 63;
-}
-
 // Bit patterns in the order of the numbers; both zeros are equal.
 static P2E_INLINE s64 p2e_double_key(u64 d)
 {

@@ -7,18 +7,18 @@
 #define P2E_PACKED_STEPS 32
 
 // Does a varint near pos run on for nine bytes, and then have anything but 0 or 1? It may start in
-// the word at pos or in the one before; what stands before the list ends with a byte that is not
-// part of it.
-P2E_GLOBAL int p2e_packed_overlong(struct p2e_state *s, u32 pos)
+// the word at pos, of which `rest` bytes are the list's, or in the one before; what stands before
+// the list ends with a byte that is not part of a run.
+P2E_GLOBAL int p2e_packed_overlong(struct p2e_state *s, u32 pos, u32 rest)
 {
     if (!s)
         return 1;
-    u64 fault = 0;
+    u64 fault = 0, run = P2E_HIGH_BITS;
     for (int half = 0; half < 2; half++) {
-        u64 run = P2E_HIGH_BITS;
         for (int i = 0; i < 9; i++)
             run &= p2e_word(s, pos - 8 + i);
         fault |= p2e_word(s, pos + 1) & (run >> 7) * 0xfe;
+        run = p2e_low_bytes(P2E_HIGH_BITS, rest);
         pos += 8;
     }
     return fault != 0;
@@ -54,7 +54,7 @@ P2E_GLOBAL u32 p2e_packed_steps(struct p2e_state *s, u32 pos, u32 end)
         OPAQUE(rest);
         u64 word = p2e_word(s, pos);
         if (unlikely(p2e_packed_suspicious(p2e_low_bytes(word, rest))) &&
-            p2e_packed_overlong(s, pos))
+            p2e_packed_overlong(s, pos, rest))
             return ~0u;
         count += p2e_packed_ends(word, rest);
         pos += rest < 8 ? rest : 8;

@@ -150,6 +150,10 @@ P2E_GLOBAL int p2e_search_steps(struct p2e_state *s, struct p2e_search *search)
         return 0;
     u32 pos = search->pos, matched = search->matched;
     for (int n = 0; n < P2E_TEXT_STEPS; n++) {
+        VOLATILE(s->at) = pos;
+        VOLATILE(s->at2) = matched;
+        pos = VOLATILE(s->at);
+        matched = VOLATILE(s->at2);
         if (pos >= search->end)
             break;
         if (p2e_byte(s, pos) == p2e_byte(s, search->needle + matched)) {

@@ -140,6 +140,8 @@ P2E_GLOBAL u32 p2e_take_packed_steps(struct p2e_state *s, u64 entry, u32 pos, u3
         return 0;
     u32 kind = P2E_ENTRY_BITS(entry, KIND, 3);
     for (int i = 0; i < P2E_STEPS; i++) {
+        VOLATILE(s->at) = pos;
+        pos = VOLATILE(s->at);
         if (pos >= end)
             break;
         u64 value = p2e_word(s, pos);

@@ -240,10 +240,10 @@ static void emit_rule(struct p2e_emitter *e, size_t index)
 {
     const struct p2e_plan_rule *rule = &e->plan->rules[index];
     emit_comment(e, rule->expression);
-    emit(e, "static P2E_INLINE int rule_%zu(struct p2e_state *s)\n{\n    USED(s);\n    return ",
+    emit(e, "static P2E_INLINE int rule_%zu(struct p2e_state *s)\n{\n    USED(s);\n    return (",
          index);
     p2e_emit_expr(e, rule->cel.root);
-    emit(e, " == 1;\n}\n\n");
+    emit(e, ") == 1;\n}\n\n");
 }
 
 // Rules first to last - 1 in turn: the index of the first that does not hold, else P2E_RULE_COUNT.

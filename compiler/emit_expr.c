@@ -12,9 +12,7 @@
 // ---------------------------------------------------------------
 static bool is_arithmetic(const struct p2e_cel_expr *expr)
 {
-    if (expr->op == P2E_CEL_NEGATE)
-        return expr->type.kind == P2E_CEL_INT;
-    return expr->op >= P2E_CEL_ADD && expr->op <= P2E_CEL_MODULO;
+    return expr->op == P2E_CEL_NEGATE || (expr->op >= P2E_CEL_ADD && expr->op <= P2E_CEL_MODULO);
 }
 
 // A string that the parser did not check for UTF-8 may have no length in code points.
@@ -440,8 +438,8 @@ static void emit_equality(struct p2e_emitter *e, const struct p2e_cel_expr *expr
 static void emit_in_literal(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     const struct p2e_cel_expr *element = expr->args[0], *list = expr->args[1];
-    const char *operator= can_fail(expr) ? " | " : " || ";
-    emit(e, "(");
+    const char *operator= can_fail(expr) ? " | (int)" : " || ";
+    emit(e, "((int)");
     for (size_t i = 0; i < list->arg_count; i++) {
         emit(e, "%s", i ? operator : "");
         emit_equal(e, element, list->args[i]);
@@ -523,12 +521,6 @@ static void emit_plain(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
         break;
     case P2E_CEL_SIZE:
         emit_size(e, expr);
-        break;
-    case P2E_CEL_NEGATE:
-        if (expr->type.kind == P2E_CEL_DOUBLE)
-            emit_call(e, "p2e_double_negate", expr, ")");
-        else
-            emit_arithmetic(e, expr);
         break;
     default:
         emit_operator(e, expr);
