@@ -84,16 +84,17 @@ static struct packet *make_packets(const struct settings *settings)
 // Bytes that wait in the receive queue of the server on 127.0.0.1:port, -1 when there is no server.
 static long receive_queue(uint16_t port)
 {
-    char line[256], local[32];
+    char line[256], local[32], wanted[32];
     unsigned long queue;
     long found = -1;
     FILE *table = fopen("/proc/net/udp", "re");
 
     if (!table)
         return -1;
-    snprintf(local, sizeof(local), "%08X:%04X", htonl(INADDR_LOOPBACK), port);
+    snprintf(wanted, sizeof(wanted), "%08X:%04X", htonl(INADDR_LOOPBACK), port);
     while (found < 0 && fgets(line, sizeof(line), table))
-        if (strstr(line, local) && sscanf(line, "%*s %*s %*s %*s %*[^:]:%lx", &queue) == 1)
+        if (sscanf(line, "%*s %31s %*s %*s %*[^:]:%lx", local, &queue) == 2 &&
+            strcmp(local, wanted) == 0)
             found = (long)queue;
     fclose(table);
     return found;

@@ -19,14 +19,16 @@ def programs():
 
 @pytest.fixture(scope="session")
 def p2e():
-    """Runs p2e with these arguments and returns what it printed."""
+    """Runs p2e with these arguments and returns what it printed; `.path` is the command itself."""
+    path = BUILD / "p2e"
 
     def run(*arguments, stdin=None):
-        command = [BUILD / "p2e", *map(str, arguments)]
+        command = [path, *map(str, arguments)]
         done = subprocess.run(
             command, stdin=stdin, capture_output=True, text=True, check=False, timeout=600
         )
         assert done.returncode == 0, f"p2e {arguments[0]}: {done.stderr}"
         return done.stdout
 
+    run.path = path
     return run

@@ -73,7 +73,7 @@ class Flood:
         command = [self.programs / "flood_receive", self.address, self.folder / "arrived"]
         if filtered:
             self.write_conf()
-            command = [self.programs.parent.parent / "p2e", "run", "-c", self.conf, "--", *command]
+            command = [self.p2e.path, "run", "-c", self.conf, "--", *command]
         server = self.start(command)
         assert server.stdout.readline().startswith("waiting"), "the server did not start"
         return server
