@@ -65,8 +65,7 @@ static bool is_scalar(enum p2e_cel_kind kind)
 // ---- Selection
 // -----------------------------------------------------------------------------------
 
-// Messages that CEL does not see as messages, but as a time, a number, a JSON value.
-static bool is_special(const struct p2e_message *message)
+bool p2e_cel_is_special(const struct p2e_cel_type *type)
 {
     static const char *const names[] = {
         "Any",        "BoolValue",  "BytesValue",  "DoubleValue", "Duration",
@@ -74,13 +73,22 @@ static bool is_special(const struct p2e_message *message)
         "Struct",     "Timestamp",  "UInt32Value", "UInt64Value", "Value",
     };
     static const char package[] = "google.protobuf.";
-    if (strncmp(message->full_name, package, strlen(package)) != 0)
+    if (type->kind != P2E_CEL_MESSAGE ||
+        strncmp(type->message->full_name, package, strlen(package)) != 0)
         return false;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(message->full_name + strlen(package), names[i]) == 0)
+        if (strcmp(type->message->full_name + strlen(package), names[i]) == 0)
             return true;
     }
     return false;
+}
+
+static expr *special_message(checker *c, struct p2e_span span, const struct p2e_cel_type *type)
+{
+    return fail(c, span,
+                "CEL does not see %s as a message with fields, and what it sees in it is "
+                "not supported yet; has() is",
+                type->message->full_name);
 }
 
 static const struct p2e_field *unknown_field(checker *c, const struct p2e_message *message, node *n)
@@ -109,11 +117,8 @@ static const struct p2e_field *find_field(checker *c, const struct p2e_cel_type 
         fail(c, n->token, "values of a map by key are not supported yet; size() of a map is");
     } else if (type->kind != P2E_CEL_MESSAGE) {
         fail(c, n->token, "the type %s has no field \"%s\"", name, n->name);
-    } else if (is_special(type->message)) {
-        fail(c, n->token,
-             "CEL does not see %s as a message with fields, and what it sees in it is "
-             "not supported yet; has() is",
-             name);
+    } else if (p2e_cel_is_special(type)) {
+        special_message(c, n->token, type);
     } else {
         const struct p2e_field *field = p2e_message_field(type->message, n->name);
         return field ? field : unknown_field(c, type->message, n);
@@ -272,11 +277,6 @@ static bool offer_rewrite(checker *c, node *const *nodes, expr *const *args, con
 // What to say where no literal is to blame.
 static const char *mismatch_hint(const struct p2e_cel_type *a, const struct p2e_cel_type *b)
 {
-    const struct p2e_cel_type *types[] = {a, b};
-    for (size_t i = 0; i < 2; i++) {
-        if (types[i]->kind == P2E_CEL_MESSAGE && is_special(types[i]->message))
-            return "; what CEL sees in this type is not supported yet";
-    }
     bool a_is_number = a->kind >= P2E_CEL_INT && a->kind <= P2E_CEL_DOUBLE;
     bool b_is_number = b->kind >= P2E_CEL_INT && b->kind <= P2E_CEL_DOUBLE;
     return a->kind != b->kind && a_is_number && b_is_number
@@ -312,6 +312,8 @@ static expr *apply(checker *c, node *n, const struct p2e_cel_function *function)
         if (!args[i])
             return NULL;
         types[i] = args[i]->type;
+        if (p2e_cel_is_special(&types[i]))
+            return special_message(c, args[i]->span, &types[i]);
     }
     const struct p2e_cel_overload *overload = p2e_cel_overload(function, types);
     if (!overload)

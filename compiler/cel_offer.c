@@ -8,8 +8,8 @@
 
 #define EXCERPT_MAX 64 // bytes of the rule that an offer repeats
 
-// 2^53: integers up to here are doubles.
-#define EXACT_MAX 9007199254740992.0
+// Integers up to here are doubles.
+#define EXACT_MAX ((uint64_t)1 << 53)
 
 struct excerpt {
     const char *text;
@@ -37,7 +37,7 @@ static bool write_integer(bool negative, uint64_t magnitude, enum p2e_cel_kind w
     case P2E_CEL_UINT:
         return !negative;
     case P2E_CEL_DOUBLE:
-        return (double)magnitude <= EXACT_MAX;
+        return magnitude <= EXACT_MAX;
     default:
         return false;
     }
@@ -46,7 +46,7 @@ static bool write_integer(bool negative, uint64_t magnitude, enum p2e_cel_kind w
 static bool write_real(double value, enum p2e_cel_kind wanted, char *offer)
 {
     double magnitude = fabs(value);
-    if (magnitude != trunc(magnitude) || magnitude > EXACT_MAX)
+    if (magnitude != trunc(magnitude) || magnitude > (double)EXACT_MAX)
         return false;
     return write_integer(value < 0, (uint64_t)magnitude, wanted, offer);
 }
@@ -108,7 +108,7 @@ bool p2e_cel_offer_bool(const struct p2e_cel_checker *checker, const struct p2e_
     };
     struct excerpt e;
     if (expr->op != P2E_CEL_SELECT || !excerpt_of(checker, expr->span, &e) ||
-        !formats[expr->type.kind])
+        !formats[expr->type.kind] || p2e_cel_is_special(&expr->type))
         return false;
     snprintf(offer, P2E_CEL_OFFER_SIZE, formats[expr->type.kind], e.size, e.text);
     return true;
