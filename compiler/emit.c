@@ -12,8 +12,8 @@
 
 #define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
 
-#define RULES_INLINE                                                                               \
-    8 // up to so many rules stand in the judge itself, more in functions of so many
+#define RULES_INLINE 8 // up to so many rules stand in the judge itself
+#define RULE_GROUPS  8 // more stand in so many functions: an object has room for few (object.h)
 
 static size_t power_of_two(size_t at_least)
 {
@@ -254,18 +254,27 @@ static void emit_sequence(struct p2e_emitter *e, size_t first, size_t last)
     emit(e, "    return P2E_RULE_COUNT;\n}\n\n");
 }
 
+static size_t rules_per_function(size_t count)
+{
+    size_t even = (count + RULE_GROUPS - 1) / RULE_GROUPS;
+    return even > RULES_INLINE ? even : RULES_INLINE;
+}
+
+static void emit_rule_group(struct p2e_emitter *e, size_t first, size_t last)
+{
+    emit(e, "P2E_GLOBAL u32 rules_%zu(struct p2e_state *s)\n{\n    if (!s)\n        return 0;\n",
+         first);
+    emit_sequence(e, first, last);
+}
+
 static void emit_rules(struct p2e_emitter *e)
 {
-    size_t count = e->plan->rule_count;
+    size_t count = e->plan->rule_count, step = rules_per_function(count);
+    bool grouped = count > RULES_INLINE;
     for (size_t i = 0; i < count; i++)
         emit_rule(e, i);
-    bool grouped = count > RULES_INLINE;
-    for (size_t i = 0; grouped && i < count; i += RULES_INLINE) {
-        emit(e,
-             "P2E_GLOBAL u32 rules_%zu(struct p2e_state *s)\n{\n    if (!s)\n        return 0;\n",
-             i);
-        emit_sequence(e, i, i + RULES_INLINE < count ? i + RULES_INLINE : count);
-    }
+    for (size_t i = 0; grouped && i < count; i += step)
+        emit_rule_group(e, i, i + step < count ? i + step : count);
     emit(e, "// The first rule that does not hold, P2E_RULE_COUNT when all do.\n"
             "static P2E_INLINE u32 p2e_rules(struct p2e_state *s)\n{\n    USED(s);\n");
     if (!grouped) {
@@ -273,7 +282,7 @@ static void emit_rules(struct p2e_emitter *e)
         return;
     }
     emit(e, "    u32 broken;\n");
-    for (size_t i = 0; i < count; i += RULES_INLINE)
+    for (size_t i = 0; i < count; i += step)
         emit(e,
              "    broken = rules_%zu(s);\n    if (broken < P2E_RULE_COUNT)\n"
              "        return broken;\n",

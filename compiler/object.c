@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "base/buffer.h"
@@ -122,6 +123,23 @@ static int libbpf_failed(const char *verb, const char *path, struct p2e_error *e
     return p2e_error_set(err, "libbpf cannot %s %s: %s", verb, path, reason);
 }
 
+// libbpf's loader programs keep a descriptor for each function of the object on a stack that has
+// room for so many (MAX_USED_PROGS), and overrun it without a word.
+#define FUNCTIONS_MAX 32
+
+static int check_functions(struct bpf_object *object, struct p2e_error *err)
+{
+    const struct btf *btf = bpf_object__btf(object);
+    unsigned count = 0;
+
+    for (unsigned i = 1; btf && i < btf__type_cnt(btf); i++)
+        count += btf_is_func(btf__type_by_id(btf, i));
+    if (count > FUNCTIONS_MAX)
+        return p2e_error_set(err, "the program has %u functions, and a loader takes at most %d",
+                             count, FUNCTIONS_MAX);
+    return 0;
+}
+
 static int generate(const char *elf_path, struct p2e_buffer *blob, struct p2e_error *err)
 {
     LIBBPF_OPTS(gen_loader_opts, loader);
@@ -132,10 +150,13 @@ static int generate(const char *elf_path, struct p2e_buffer *blob, struct p2e_er
     object = bpf_object__open_file(elf_path, NULL);
     if (!object)
         return libbpf_failed("read", elf_path, err);
+    if (check_functions(object, err))
+        goto out;
     if (bpf_object__gen_loader(object, &loader) || bpf_object__load(object))
         libbpf_failed("make a loader of", elf_path, err);
     else
         result = make_blob(object, &loader, blob, err);
+out:
     bpf_object__close(object);
     return result;
 }
