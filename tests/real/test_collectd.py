@@ -16,7 +16,7 @@ import uuid
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(os.environ.get("P2E_BUILD", HERE.parent.parent / "build"))
+BUILD = HERE.parent.parent / os.environ.get("P2E_BUILD", "build")
 PHP = "php8.2"
 COLLECTD = "/usr/sbin/collectd"
 PLUGINS = pathlib.Path("/usr/lib/collectd")
