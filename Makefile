@@ -1,9 +1,10 @@
 # p2e: build/p2e (the command) and build/libp2e.so (the shim), both runnable from the tree.
 #
 #   make            build both
-#   make deps       install what building, testing and the demo need (Debian 12, root)
+#   make deps       install what building needs (Debian 12, root)
 #   make demo       the experiment: a server without and with a filter, one table
-#   make test       all tests, each doing its own set-up
+#   make test       all tests
+#                   (both install what they need first)
 #   make format     rewrite sources in the house style; make lint checks without writing
 #
 # SANITIZE=1 builds all user-space code with ASan and UBSan into build/sanitize.
@@ -37,7 +38,7 @@ OBJ_SHIM := $(SRC_BOTH:%.c=$(BUILD)/pic/%.o) $(SRC_SHIM:%.c=$(BUILD)/pic/%.o)
 
 LIBS_CLI  := -lbpf -lprotobuf-c -lconfig -lmd
 # Linked in statically and hidden: a server gets no library that it did not ask for.
-LIBS_SHIM := -l:libconfig.a
+LIBS_SHIM := -l:libconfig.a -Wl,--wrap=stdin,--wrap=stdout,--wrap=stderr
 
 .PHONY: all
 all: $(BUILD)/p2e $(BUILD)/libp2e.so
@@ -93,15 +94,40 @@ unit-tests: $(UNIT_BIN)
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_COMP) $(OBJ_BOTH)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) -lcmocka
-.PRECIOUS: $(BUILD)/tests/%.o
+.SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/%.o)
+
+include demo/demo.mk tests/bulk/bulk.mk
+
+# ---- What people type ---------------------------------------------------------------------------
+PYTEST := /usr/bin/python3 -m pytest -p no:cacheprovider
+
+.PHONY: deps demo test programs
+deps:
+	./deps.sh build
+
+demo:
+	./deps.sh demo
+	$(MAKE) all demo-programs
+	/usr/bin/python3 demo/run.py
+
+# Everything that tests run: they build nothing themselves.
+programs: all unit-tests demo-programs bulk-programs
+
+# TESTS=tests/cli runs a part.
+test:
+	./deps.sh test
+	$(MAKE) programs
+	P2E_BUILD=$(BUILD) $(PYTEST) $(or $(TESTS),tests)
 
 # ---- Style -----------------------------------------------------------------------------------------
-C_FILES = $(shell git ls-files '*.c' '*.h')
+C_FILES     = $(shell git ls-files '*.c' '*.h')
+SHELL_FILES = $(shell git ls-files '*.sh' .ci/run)
 .PHONY: format lint
 format:
 	clang-format -i $(C_FILES)
 lint:
 	clang-format --dry-run -Werror $(C_FILES)
+	shellcheck $(SHELL_FILES)
 
 .PHONY: clean
 clean:

@@ -68,6 +68,16 @@ int p2e_bpf_program_info(int fd, struct bpf_prog_info *info)
     return object_info(fd, info, sizeof(*info));
 }
 
+int p2e_program_id(int program, uint32_t *id)
+{
+    struct bpf_prog_info info;
+
+    if (p2e_bpf_program_info(program, &info))
+        return -1;
+    *id = info.id;
+    return 0;
+}
+
 // ---- Parts --------------------------------------------------------------------------------------
 #define HANDLE(member) offsetof(struct p2e_handles, member)
 

@@ -72,7 +72,7 @@ static __always_inline int finish(struct __sk_buff *skb, __u32 verdict)
         (*counter)++;
     if (p2e_options.probe)
         return verdict + 1;
-    return verdict == P2E_COUNT_PASSED || p2e_options.monitor ? skb->len : 0;
+    return verdict == P2E_COUNT_PASSED || p2e_options.monitor ? -1 : 0;
 }
 
 SEC("socket")
