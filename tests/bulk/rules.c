@@ -177,7 +177,7 @@ static const char *judge_legacy(const ProtobufCMessage *message)
     RULE("lines", m->n_lines <= 4)
     RULE("express", m->express || m->price < 50.0)
     RULE("token", m->token.len <= 24 && !equals(m->token, "\x01\x02\x00", 3))
-    RULE("codes", !HAS_ELEMENT(m->codes, m->n_codes, 100))
+    RULE("codes", !HAS_ELEMENT(m->codes, m->n_codes, 7))
     RULE("child", !child->child || child->amount != 5)
     return NULL;
 }
