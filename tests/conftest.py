@@ -1,0 +1,16 @@
+"""What every test may count on: the programs are built, bpffs is mounted where that is possible."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+BPFFS = pathlib.Path("/sys/fs/bpf")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bpffs():
+    """A fresh machine may not have mounted it yet."""
+    if os.geteuid() == 0 and BPFFS.is_dir() and not os.path.ismount(BPFFS):
+        subprocess.run(["mount", "-t", "bpf", "bpf", BPFFS], check=True)
