@@ -9,6 +9,10 @@
 
 #define TEXT_MAX  (4 << 20)
 #define DEPTH_MAX 10
+#define FILES_MAX 1000
+
+#define WORD       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_*.+-"
+#define NUMBER_MAX 9 // characters
 
 struct scan {
     struct p2e_source *source;
@@ -119,6 +123,19 @@ static void copy_separator(struct scan *s)
     s->after_string = false;
 }
 
+// libconfig keeps the low 32 bits of a number that is too large.
+static int copy_word(struct scan *s)
+{
+    size_t length = strspn(s->at, WORD);
+    if (length > NUMBER_MAX && strchr("0123456789.+-", *s->at))
+        return fail(s, s->line, "number %.*s is longer than any that could stand here", (int)length,
+                    s->at);
+    for (size_t i = 0; i < length; i++)
+        copy(s);
+    s->after_string = false;
+    return 0;
+}
+
 static int copy_token(struct scan *s)
 {
     switch (*s->at) {
@@ -141,6 +158,8 @@ static int copy_token(struct scan *s)
         copy_separator(s);
         return 0;
     default:
+        if (strchr(WORD, *s->at))
+            return copy_word(s);
         if (!strchr(" \t\r\n\f", *s->at))
             s->after_string = false;
         copy(s);
@@ -186,6 +205,8 @@ static int include(struct scan *s, const char *name)
         return fail(s, s->line,
                     "@include nests deeper than %d files; does \"%.*s\" include itself?", DEPTH_MAX,
                     (int)length, name);
+    if (s->source->file_count == FILES_MAX)
+        return fail(s, s->line, "there are more than %d @include in all", FILES_MAX - 1);
     _cleanup_free_ char *path = include_path(s, name, length);
     if (!path)
         return p2e_error_set(s->err, "out of memory");

@@ -121,9 +121,6 @@ int p2e_value_integer(const struct p2e_reader *r, const config_setting_t *settin
     int type = config_setting_type(setting);
     if (type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64)
         return p2e_value_fail_type(r, setting, "a number");
-    // libconfig cuts a hexadecimal number to 32 bits and does not tell.
-    if (config_setting_get_format(setting) == CONFIG_FORMAT_HEX)
-        return p2e_value_fail_type(r, setting, "a decimal number");
     *out = config_setting_get_int64(setting);
     return 0;
 }
