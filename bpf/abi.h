@@ -67,7 +67,7 @@ struct p2e_blob {
 
 // How a walker state is found. In softirq (UDP) one per CPU does, indexed by CPU. UNIX sockets run
 // the filter in the sender's context, where it may be preempted: states are claimed from a pool.
-#define P2E_STATES_SHARED 64 // how many the pool has
+#define P2E_STATES_SHARED 32 // how many the pool has
 
 // Set by whoever loads, before loading; constant for the verifier.
 struct p2e_options {
