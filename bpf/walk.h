@@ -11,7 +11,8 @@
 #include "table.h"
 #include "text.h"
 
-#define P2E_STEPS 32 // fields that one call takes
+#define P2E_LENGTH_MAX 5  // bytes of a length
+#define P2E_STEPS      32 // fields that one call takes
 
 enum p2e_step { P2E_STEP_MALFORMED, P2E_STEP_DONE, P2E_STEP_MORE };
 
@@ -205,7 +206,7 @@ static P2E_INLINE int p2e_step_delimited(struct __sk_buff *skb, struct p2e_state
 {
     u64 size;
     u32 used = p2e_varint(s, c->pos, word, &size);
-    if (!used)
+    if (!used || used > P2E_LENGTH_MAX)
         return P2E_STEP_MALFORMED;
     u32 pos = c->pos + used;
     if (pos > c->end || size > c->end - pos)

@@ -119,6 +119,7 @@ def test_varints():
 def test_lengths():
     huge = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
     expect([
+        ("P", b"\x52\x83\x80\x80\x80\x00abc"), ("M", b"\x52\x83\x80\x80\x80\x80\x00abc"),
         ("P", field(10, b"")), ("M", b"\x52\x01"), ("M", b"\x52\x05abcd"), ("M", b"\x52" + huge),
         ("M", b"\x52\xff\xff\xff\xff\x0f"), ("M", b"\x52\x80"),
         ("P", field(24, field(2, b"abc"))), ("M", b"\xc2\x01\x04\x12\x03ab"),
