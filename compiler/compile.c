@@ -153,8 +153,8 @@ static int run_clang(const struct p2e_program_source *source, const char *elf_pa
         elf_path,
         NULL,
     };
-    int status = p2e_process_run((char *const *)argv, "clang", source->text.data, source->text.size,
-                                 &said, err);
+    int status = p2e_process_run((char *const *)argv, "install the package clang",
+                                 source->text.data, source->text.size, &said, err);
     if (status > 0)
         return p2e_error_set(
             err,

@@ -1,12 +1,9 @@
 #include "compiler/object.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <bpf/btf.h>
@@ -17,10 +14,9 @@
 #include "base/crc32.h"
 #include "base/file.h"
 #include "bpf/abi.h"
+#include "compiler/process.h"
 
 #define OBJCOPY "llvm-objcopy"
-
-extern char **environ;
 
 // ---- The blob -----------------------------------------------------------------------------------
 static uint32_t append(struct p2e_buffer *blob, const void *data, size_t size)
@@ -162,75 +158,22 @@ out:
 }
 
 // ---- llvm-objcopy -------------------------------------------------------------------------------
-static int spawn(char *const argv[], int output, pid_t *pid)
-{
-    posix_spawn_file_actions_t actions;
-    int error = posix_spawn_file_actions_init(&actions);
-
-    if (error)
-        return error;
-    error = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-    if (!error)
-        error = posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
-}
-
-static void read_text(int fd, char *text, size_t size)
-{
-    size_t used = 0;
-    ssize_t got;
-    char rest[256];
-
-    while (used + 1 < size && (got = read(fd, text + used, size - 1 - used)) != 0) {
-        if (got < 0 && errno != EINTR)
-            break;
-        used += got > 0 ? (size_t)got : 0;
-    }
-    text[used] = '\0';
-    if (used && text[used - 1] == '\n')
-        text[used - 1] = '\0';
-    while ((got = read(fd, rest, sizeof(rest))) > 0 || (got < 0 && errno == EINTR))
-        ;
-}
-
-static int run(char *const argv[], struct p2e_error *err)
-{
-    _cleanup_fd_ int reader = -1, writer = -1;
-    char said[1024];
-    int ends[2], status, error;
-    pid_t pid;
-
-    if (pipe2(ends, O_CLOEXEC))
-        return p2e_error_set(err, "cannot run %s: %m", argv[0]);
-    reader = ends[0];
-    writer = ends[1];
-    error = spawn(argv, writer, &pid);
-    if (error == ENOENT)
-        return p2e_error_set(err, "%s is missing; install it (Debian package llvm)", argv[0]);
-    if (error)
-        return p2e_error_set(err, "cannot run %s: %s", argv[0], strerror(error));
-    close(TAKE_FD(writer));
-    read_text(reader, said, sizeof(said));
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (status)
-        return p2e_error_set(err, "%s failed: %s", argv[0], said);
-    return 0;
-}
-
 static int add_section(const char *elf_path, const char *blob_path, const char *out_path,
                        struct p2e_error *err)
 {
+    _cleanup_(p2e_buffer_free) struct p2e_buffer said = {0};
     _cleanup_free_ char *section = NULL;
 
     if (asprintf(&section, "--add-section=%s=%s", P2E_SECTION_LOADER, blob_path) < 0) {
         section = NULL;
         return p2e_error_set(err, "out of memory");
     }
-    return run(
-        (char *[]){OBJCOPY, "--strip-debug", section, (char *)elf_path, (char *)out_path, NULL},
-        err);
+    char *argv[] = {OBJCOPY, "--strip-debug", section, (char *)elf_path, (char *)out_path, NULL};
+    int status = p2e_process_run(argv, "install the package llvm", NULL, 0, &said, err);
+
+    if (status > 0)
+        return p2e_error_set(err, OBJCOPY " failed: %.1000s", said.data ? said.data : "");
+    return status;
 }
 
 // Loaders refuse an object that others than its owner may write, whatever the umask was.

@@ -72,7 +72,7 @@ static int wait_for(pid_t pid)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-int p2e_process_run(char *const argv[], const char *package, const void *input, size_t input_size,
+int p2e_process_run(char *const argv[], const char *remedy, const void *input, size_t input_size,
                     struct p2e_buffer *said, struct p2e_error *err)
 {
     int ends[2];
@@ -86,7 +86,7 @@ int p2e_process_run(char *const argv[], const char *package, const void *input, 
     int code = spawn(argv, from, ends[1], &pid);
     close(ends[1]);
     if (code == ENOENT)
-        return p2e_error_set(err, "%s is not installed: install the package %s", argv[0], package);
+        return p2e_error_set(err, "%s is not installed: %s", argv[0], remedy);
     if (code)
         return p2e_error_set(err, "cannot run %s: %s", argv[0], strerror(code));
     drain(from_child, said);

@@ -1,23 +1,20 @@
 // Runs protoc, which is the one parser of .proto sources that its users' other tools agree with.
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "compiler/process.h"
 #include "compiler/schema_private.h"
 
 #define STDERR_MAX 1200 // of what protoc says, so that our own sentence has room
 
-extern char **environ;
-
 // ---- Arguments
-// -----------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------
 
 struct arguments {
     char **list; // with room for a NULL at the end
@@ -81,90 +78,23 @@ static int check_folder(const char *folder, struct p2e_error *err)
     return 0;
 }
 
-// ---- The process
-// ---------------------------------------------------------------------------------
-
-static int spawn(char **arguments, int stderr_fd, pid_t *pid)
+// ---- The process --------------------------------------------------------------------------------
+static int run(const char *path, char **arguments, struct p2e_error *err)
 {
-    posix_spawn_file_actions_t actions;
-    int failed = posix_spawn_file_actions_init(&actions);
-    if (failed)
-        return failed;
-    failed = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    if (!failed)
-        failed = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    if (!failed)
-        failed = posix_spawn_file_actions_adddup2(&actions, stderr_fd, 2);
-    if (!failed)
-        failed = posix_spawnp(pid, arguments[0], &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return failed;
-}
-
-// Reads to the end, so that the writer never blocks; keeps the beginning.
-static void drain(int fd, struct p2e_buffer *kept)
-{
-    char chunk[4096];
-    for (;;) {
-        ssize_t got = read(fd, chunk, sizeof(chunk));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return;
-        size_t room = STDERR_MAX - kept->size;
-        p2e_buffer_add(kept, chunk, (size_t)got < room ? (size_t)got : room);
-    }
-}
-
-static int wait_for(pid_t pid)
-{
-    int status;
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR)
-            return -1;
-    }
-    return status;
-}
-
-static int cannot_run(const char *protoc, int code, struct p2e_error *err)
-{
-    if (code == ENOENT)
-        return p2e_error_set(err,
-                             "\"%s\" is not installed, and a .proto file needs it: install the "
-                             "package protobuf-compiler, or give a FileDescriptorSet instead",
-                             protoc);
-    return p2e_error_set(err, "cannot run \"%s\": %s", protoc, strerror(code));
-}
-
-static int failed(const char *path, int status, struct p2e_buffer *said, struct p2e_error *err)
-{
-    while (said->size > 0 && said->data[said->size - 1] == '\n')
-        said->data[--said->size] = '\0';
-    if (said->size > 0)
-        return p2e_error_set(err, "protoc refuses \"%s\":\n%s", path, said->data);
+    _cleanup_(p2e_buffer_free) struct p2e_buffer said = {0};
+    int status = p2e_process_run(arguments,
+                                 "a .proto file needs it; install the package protobuf-compiler, "
+                                 "or give a FileDescriptorSet instead",
+                                 NULL, 0, &said, err);
+    if (status <= 0)
+        return status;
+    if (said.size > 0)
+        return p2e_error_set(err, "protoc refuses \"%s\":\n%.*s", path, STDERR_MAX, said.data);
     return p2e_error_set(err, "protoc failed on \"%s\" without a word (status %d)", path, status);
 }
 
-static int run(const char *path, char **arguments, struct p2e_error *err)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return p2e_error_set(err, "cannot run protoc: %s", strerror(errno));
-    _cleanup_fd_ int from_child = ends[0];
-    pid_t pid;
-    int code = spawn(arguments, ends[1], &pid);
-    close(ends[1]);
-    if (code)
-        return cannot_run(arguments[0], code, err);
-
-    _cleanup_(p2e_buffer_free) struct p2e_buffer said = {0};
-    drain(from_child, &said);
-    int status = wait_for(pid);
-    return status == 0 ? 0 : failed(path, status, &said, err);
-}
-
 // ---- All of it
-// -----------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------
 
 struct temporary {
     char path[4096];
