@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// Start from {0}. `data` is NULL until the first append. Once an allocation failed `failed` is set and
-// appends do nothing, so a builder checks once, at the end.
+// Start from {0}. `data` is NULL until the first append. Once an allocation failed `failed` is set
+// and appends do nothing, so a builder checks once, at the end.
 struct p2e_buffer {
     char *data;
     size_t size; // bytes in use, the terminating NUL not counted

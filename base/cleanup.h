@@ -16,9 +16,9 @@ static inline void p2e_cleanup_fd(const int *fd)
         close(*fd);
 }
 
-#define _cleanup_(f) __attribute__((cleanup(f)))
+#define _cleanup_(f)   __attribute__((cleanup(f)))
 #define _cleanup_free_ _cleanup_(p2e_cleanup_free)
-#define _cleanup_fd_ _cleanup_(p2e_cleanup_fd)
+#define _cleanup_fd_   _cleanup_(p2e_cleanup_fd)
 
 // Hands ownership on: the variable is emptied, the value returned.
 #define TAKE_PTR(p)                                                                                \

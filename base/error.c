@@ -69,8 +69,7 @@ int p2e_error_prefix(struct p2e_error *err, const char *format, ...)
     return p2e_error_set(err, "%s: %s", context.text, err->text);
 }
 
-// ---- The excerpt
-// ---------------------------------------------------------------------------------
+// ---- The excerpt --------------------------------------------------------------------------------
 
 static size_t next_character(const char *text, size_t at, size_t end)
 {

@@ -12,8 +12,7 @@
 #define READ_CHUNK         65536
 #define TEMPORARY_ATTEMPTS 100
 
-// ---- Reading
-// -------------------------------------------------------------------------------------
+// ---- Reading ------------------------------------------------------------------------------------
 
 // O_NONBLOCK: opening a FIFO must not hang the server that we are in.
 static int open_regular(const char *path, struct p2e_error *err)
@@ -68,8 +67,7 @@ int p2e_file_read(const char *path, size_t limit, struct p2e_buffer *out, struct
     return 0;
 }
 
-// ---- Writing
-// -------------------------------------------------------------------------------------
+// ---- Writing ------------------------------------------------------------------------------------
 
 // mkostemp would do, but its mode is 0600 and the umask cannot be read without changing it for all
 // threads.
@@ -135,8 +133,7 @@ int p2e_file_write(const char *path, const void *data, size_t size, struct p2e_e
     return result;
 }
 
-// ---- Folders
-// -------------------------------------------------------------------------------------
+// ---- Folders ------------------------------------------------------------------------------------
 
 static int make_dirs(char *path)
 {

@@ -8,8 +8,9 @@
 // Appends the file's content to *out. Refuses more than `limit` bytes.
 int p2e_file_read(const char *path, size_t limit, struct p2e_buffer *out, struct p2e_error *err);
 
-// Writes `size` bytes to a temporary file beside `path` and renames it over `path` (mode 0644 less the
-// umask). On failure (a full disk included) the old file stands as it was and the temporary is gone.
+// Writes `size` bytes to a temporary file beside `path` and renames it over `path` (mode 0644 less
+// the umask). On failure (a full disk included) the old file stands as it was and the temporary is
+// gone.
 int p2e_file_write(const char *path, const void *data, size_t size, struct p2e_error *err);
 
 // Makes the folder and its parents where they are missing (mode 0755 less the umask).

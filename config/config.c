@@ -15,8 +15,7 @@ const char *p2e_config_find(void)
     return path && *path ? path : P2E_CONFIG_DEFAULT_PATH;
 }
 
-// ---- Loading
-// -------------------------------------------------------------------------------------
+// ---- Loading ------------------------------------------------------------------------------------
 
 // Says what to do about a config file that cannot be read, by errno.
 static int fail_unreadable(const char *path, struct p2e_error *err)
@@ -79,8 +78,7 @@ int p2e_config_load(const char *path, struct p2e_config *config, struct p2e_erro
     return -1;
 }
 
-// ---- Release
-// -------------------------------------------------------------------------------------
+// ---- Release ------------------------------------------------------------------------------------
 
 static void free_strings(char **strings, size_t count)
 {
@@ -119,8 +117,7 @@ void p2e_config_free(struct p2e_config *config)
     *config = (struct p2e_config){0};
 }
 
-// ---- Asking
-// --------------------------------------------------------------------------------------
+// ---- Asking -------------------------------------------------------------------------------------
 
 const struct p2e_filter *p2e_config_filter(const struct p2e_config *config, const char *name)
 {

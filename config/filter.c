@@ -11,8 +11,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-// ---- Which socket
-// --------------------------------------------------------------------------------
+// ---- Which socket -------------------------------------------------------------------------------
 
 static int read_name(struct p2e_reader *r, const config_setting_t *setting, void *target)
 {
@@ -153,8 +152,7 @@ static int read_program(struct p2e_reader *r, const config_setting_t *setting, v
     return 0;
 }
 
-// ---- What it is judged by
-// ------------------------------------------------------------------------
+// ---- What it is judged by -----------------------------------------------------------------------
 
 static int read_schema(struct p2e_reader *r, const config_setting_t *setting, void *target)
 {
@@ -246,8 +244,7 @@ static int read_mode(struct p2e_reader *r, const config_setting_t *setting, void
     return 0;
 }
 
-// ---- The groups
-// ----------------------------------------------------------------------------------
+// ---- The groups ---------------------------------------------------------------------------------
 
 static const struct p2e_key filter_keys[] = {
     {"name", read_name, "letters, digits, _ and - that name it in commands and logs"},

@@ -21,8 +21,7 @@ struct target {
     char path[PATH_SIZE];
 };
 
-// ---- Reading a socket address
-// --------------------------------------------------------------------
+// ---- Reading a socket address -------------------------------------------------------------------
 
 static struct in6_addr map_v4(struct in_addr v4)
 {
@@ -102,8 +101,7 @@ static bool read_address(const struct sockaddr *address, socklen_t length, struc
     return family == AF_INET6 && read_inet6(address, length, target);
 }
 
-// ---- Who claims a socket
-// -------------------------------------------------------------------------
+// ---- Who claims a socket ------------------------------------------------------------------------
 
 static int stat_folder(const char *path, const char *name, struct stat *st)
 {

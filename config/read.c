@@ -11,8 +11,7 @@
 #include "config/ports.h"
 #include "config/value.h"
 
-// ---- Filters
-// -------------------------------------------------------------------------------------
+// ---- Filters ------------------------------------------------------------------------------------
 
 static int fail_conflict(const struct p2e_reader *r, const config_setting_t *group,
                          const struct p2e_filter *filter, const struct p2e_filter *other)
@@ -68,8 +67,7 @@ static int read_filters(struct p2e_reader *r, const config_setting_t *list, void
     return 0;
 }
 
-// ---- The file
-// ------------------------------------------------------------------------------------
+// ---- The file -----------------------------------------------------------------------------------
 
 static int read_object_dir(struct p2e_reader *r, const config_setting_t *setting, void *target)
 {

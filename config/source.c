@@ -39,8 +39,7 @@ __attribute__((format(printf, 3, 4))) static int fail(struct scan *s, unsigned l
     return p2e_error_prefix(s->err, "%s:%u", s->file, line);
 }
 
-// ---- Output
-// --------------------------------------------------------------------------------------
+// ---- Output -------------------------------------------------------------------------------------
 
 static void put(struct scan *s, char c)
 {
@@ -65,8 +64,7 @@ static void copy(struct scan *s)
         put(s, c);
 }
 
-// ---- Tokens
-// --------------------------------------------------------------------------------------
+// ---- Tokens -------------------------------------------------------------------------------------
 
 static int copy_string(struct scan *s)
 {
@@ -167,8 +165,7 @@ static int copy_token(struct scan *s)
     }
 }
 
-// ---- @include
-// ------------------------------------------------------------------------------------
+// ---- @include -----------------------------------------------------------------------------------
 
 // The place after `@include "`, or NULL when no such thing stands here.
 static const char *include_begin(const char *at)
@@ -219,8 +216,7 @@ static int include(struct scan *s, const char *name)
     return 0;
 }
 
-// ---- Files
-// ---------------------------------------------------------------------------------------
+// ---- Files --------------------------------------------------------------------------------------
 
 // The source keeps the names, for as long as lines refer to them.
 static const char *keep_name(struct p2e_source *source, const char *path)

@@ -8,8 +8,7 @@
 #include "base/cleanup.h"
 #include "base/nearest.h"
 
-// ---- Errors
-// --------------------------------------------------------------------------------------
+// ---- Errors -------------------------------------------------------------------------------------
 
 struct p2e_source_line p2e_value_place(const struct p2e_reader *r, const config_setting_t *setting)
 {
@@ -65,8 +64,7 @@ int p2e_value_fail_type(const struct p2e_reader *r, const config_setting_t *sett
                           type_name(setting));
 }
 
-// ---- Values
-// --------------------------------------------------------------------------------------
+// ---- Values -------------------------------------------------------------------------------------
 
 bool p2e_value_is_list(const config_setting_t *setting)
 {
@@ -162,8 +160,7 @@ int p2e_value_choice(const struct p2e_reader *r, const config_setting_t *setting
                         sizeof(*names));
 }
 
-// ---- Groups
-// --------------------------------------------------------------------------------------
+// ---- Groups -------------------------------------------------------------------------------------
 
 static int check_known(const struct p2e_reader *r, const config_setting_t *setting,
                        const struct p2e_keys *keys)

@@ -37,8 +37,7 @@ int p2e_value_integer(const struct p2e_reader *r, const config_setting_t *settin
 int p2e_value_choice(const struct p2e_reader *r, const config_setting_t *setting,
                      const char *const *names, size_t count, unsigned *out);
 
-// ---- Groups
-// --------------------------------------------------------------------------------------
+// ---- Groups -------------------------------------------------------------------------------------
 
 struct p2e_key {
     const char *name;

@@ -74,8 +74,7 @@ static int count_descriptors(void)
     return count_entries("/proc/self/fd");
 }
 
-// ---- Reading
-// -------------------------------------------------------------------------------------
+// ---- Reading ------------------------------------------------------------------------------------
 
 static void test_read(void **state)
 {
@@ -119,8 +118,7 @@ static void test_read_refuses(void **state)
                       "cannot read /dev/zero: it is not a regular file, and a file is needed");
 }
 
-// ---- Writing
-// -------------------------------------------------------------------------------------
+// ---- Writing ------------------------------------------------------------------------------------
 
 static void test_write_replaces(void **state)
 {
@@ -223,8 +221,7 @@ static void test_a_full_disk_keeps_the_old_file(void **state)
     assert_int_equal(umount("d"), 0);
 }
 
-// ---- Folders
-// -------------------------------------------------------------------------------------
+// ---- Folders ------------------------------------------------------------------------------------
 
 static void test_make_dir(void **state)
 {

@@ -283,8 +283,7 @@ static void test_refusals(void **state)
     }
 }
 
-// ---- Two filters, one socket
-// ---------------------------------------------------------------------
+// ---- Two filters, one socket --------------------------------------------------------------------
 
 #define REMEDY                                                                                     \
     "; give one of them another \"port\" or \"address\", or each a \"program\" of its own"
@@ -379,8 +378,7 @@ static void test_two_filters_on_one_path(void **state)
     assert_non_null(strstr(err.text, "claim one socket, unixgram"));
 }
 
-// ---- Files
-// ---------------------------------------------------------------------------------------
+// ---- Files --------------------------------------------------------------------------------------
 
 static void test_no_such_file(void **state)
 {
@@ -442,8 +440,7 @@ static void test_a_file_without_end(void **state)
                    "the config file: cannot read p2e.conf: it is longer than 4194304 bytes");
 }
 
-// ---- @include
-// ------------------------------------------------------------------------------------
+// ---- @include -----------------------------------------------------------------------------------
 
 static void test_includes(void **state)
 {
@@ -503,8 +500,7 @@ static void test_includes_that_multiply(void **state)
     assert_string_equal(err.text, "i8:16: there are more than 999 @include in all");
 }
 
-// ---- Too many
-// ------------------------------------------------------------------------------------
+// ---- Too many -----------------------------------------------------------------------------------
 
 static void put_many(const char *begin, const char *item, int count, const char *end)
 {

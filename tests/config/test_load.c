@@ -323,8 +323,7 @@ static void test_a_config_by_its_absolute_name(void **state)
     p2e_config_free(&config);
 }
 
-// ---- What is around
-// ------------------------------------------------------------------------------
+// ---- What is around -----------------------------------------------------------------------------
 
 static void test_find(void **state)
 {

@@ -9,8 +9,7 @@
 #define UNIX(n, t, p) "{ name = \"" n "\"; transport = \"" t "\"; path = \"" p "\"; " REST
 #define AMBIGUOUS     "!"
 
-// ---- UDP
-// -----------------------------------------------------------------------------------------
+// ---- UDP ----------------------------------------------------------------------------------------
 
 static socklen_t make_inet(const char *host, unsigned port, struct sockaddr_storage *out)
 {
@@ -205,8 +204,7 @@ static void test_odd_udp_addresses(void **state)
     p2e_config_free(&config);
 }
 
-// ---- UNIX
-// ----------------------------------------------------------------------------------------
+// ---- UNIX ---------------------------------------------------------------------------------------
 
 static const char *match_unix(const struct p2e_config *config, enum p2e_transport transport,
                               const char *path, size_t size)
