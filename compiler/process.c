@@ -81,14 +81,14 @@ int p2e_process_run(char *const argv[], const char *remedy, const void *input, s
     if (from < 0)
         return -1;
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return p2e_error_set(err, "cannot run %s: %s", argv[0], strerror(errno));
+        return p2e_error_set(err, "cannot run \"%s\": %s", argv[0], strerror(errno));
     _cleanup_fd_ int from_child = ends[0];
     int code = spawn(argv, from, ends[1], &pid);
     close(ends[1]);
     if (code == ENOENT)
-        return p2e_error_set(err, "%s is not installed: %s", argv[0], remedy);
+        return p2e_error_set(err, "\"%s\" is not installed: %s", argv[0], remedy);
     if (code)
-        return p2e_error_set(err, "cannot run %s: %s", argv[0], strerror(code));
+        return p2e_error_set(err, "cannot run \"%s\": %s", argv[0], strerror(code));
     drain(from_child, said);
     return wait_for(pid);
 }
