@@ -16,8 +16,7 @@ typedef struct p2e_cel_expr expr;
 // Recursion is as deep as the parser's tree, which is bounded.
 static expr *check(checker *c, node *n);
 
-// ---- Errors
-// --------------------------------------------------------------------------------------
+// ---- Errors -------------------------------------------------------------------------------------
 
 __attribute__((format(printf, 3, 4))) static expr *fail(checker *c, struct p2e_span span,
                                                         const char *format, ...)
@@ -31,8 +30,7 @@ __attribute__((format(printf, 3, 4))) static expr *fail(checker *c, struct p2e_s
     return NULL;
 }
 
-// ---- Typed nodes
-// ---------------------------------------------------------------------------------
+// ---- Typed nodes --------------------------------------------------------------------------------
 
 static expr *make(checker *c, node *n, enum p2e_cel_op op, struct p2e_cel_type type,
                   size_t arg_count)
@@ -62,8 +60,7 @@ static bool is_scalar(enum p2e_cel_kind kind)
     return kind <= P2E_CEL_BYTES;
 }
 
-// ---- Selection
-// -----------------------------------------------------------------------------------
+// ---- Selection ----------------------------------------------------------------------------------
 
 bool p2e_cel_is_special(const struct p2e_cel_type *type)
 {
@@ -143,8 +140,7 @@ static expr *make_this(checker *c, node *n)
     return make(c, n, P2E_CEL_THIS, type, 0);
 }
 
-// ---- Names
-// ---------------------------------------------------------------------------------------
+// ---- Names --------------------------------------------------------------------------------------
 
 // False when n is not names with dots between them.
 static bool collect_path(node *n, struct p2e_cel_path *path)
@@ -246,8 +242,7 @@ static expr *check_has(checker *c, node *n)
     return e;
 }
 
-// ---- Operators and functions with overloads
-// ------------------------------------------------------
+// ---- Operators and functions with overloads -----------------------------------------------------
 
 static bool is_supported(const struct p2e_cel_overload *overload)
 {
@@ -352,8 +347,7 @@ static expr *check_call(checker *c, node *n)
     return apply(c, n, function);
 }
 
-// ---- Logic
-// ---------------------------------------------------------------------------------------
+// ---- Logic --------------------------------------------------------------------------------------
 
 static bool is_bool(checker *c, const expr *e, const char *what)
 {
@@ -419,8 +413,7 @@ static expr *check_conditional(checker *c, node *n)
     return p2e_cel_fold(e);
 }
 
-// ---- in
-// ------------------------------------------------------------------------------------------
+// ---- in -----------------------------------------------------------------------------------------
 
 static bool same_kind(checker *c, node *n, expr *element, node *item_node, expr *item)
 {
@@ -498,8 +491,7 @@ static expr *check_in(checker *c, node *n)
     return p2e_cel_fold(e);
 }
 
-// ---- All of it
-// -----------------------------------------------------------------------------------
+// ---- All of it ----------------------------------------------------------------------------------
 
 static expr *check_operator(checker *c, node *n)
 {

@@ -22,8 +22,7 @@ struct p2e_cel_type p2e_cel_type_of_field(const struct p2e_field *field);
 // Is it one of protobuf's own messages that CEL sees as something else: a time, a number, JSON?
 bool p2e_cel_is_special(const struct p2e_cel_type *type);
 
-// ---- Names (cel_names.c)
-// -------------------------------------------------------------------------
+// ---- Names (cel_names.c) ------------------------------------------------------------------------
 
 // a.b.c: the IDENT first, then a SELECT each.
 struct p2e_cel_path {
@@ -40,8 +39,7 @@ int p2e_cel_unknown_name(const struct p2e_cel_checker *checker, const struct p2e
 // As a rule about the checker's message would write the full name of a type.
 const char *p2e_cel_short_name(const struct p2e_cel_checker *checker, const char *full_name);
 
-// ---- Offers (cel_offer.c)
-// ------------------------------------------------------------------------
+// ---- Offers (cel_offer.c) -----------------------------------------------------------------------
 
 #define P2E_CEL_OFFER_SIZE 160
 
@@ -55,8 +53,7 @@ bool p2e_cel_offer_enum(const struct p2e_cel_checker *checker, const struct p2e_
 bool p2e_cel_offer_bool(const struct p2e_cel_checker *checker, const struct p2e_cel_expr *expr,
                         char offer[P2E_CEL_OFFER_SIZE]);
 
-// ---- Constants (cel_fold.c)
-// ----------------------------------------------------------------------
+// ---- Constants (cel_fold.c) ---------------------------------------------------------------------
 
 // The constant that `expr` is, where its arguments are folded already; else `expr`. What would be
 // an error when evaluated (overflow, division by zero) is left as it is.

@@ -36,8 +36,7 @@ static struct p2e_cel_expr *become_bool(struct p2e_cel_expr *expr, bool value)
     return become(expr, (struct p2e_cel_value){.boolean = value});
 }
 
-// ---- Comparisons
-// ---------------------------------------------------------------------------------
+// ---- Comparisons --------------------------------------------------------------------------------
 
 static enum order compare_text(const struct p2e_cel_value *a, const struct p2e_cel_value *b)
 {
@@ -106,8 +105,7 @@ static struct p2e_cel_expr *fold_comparison(struct p2e_cel_expr *expr)
     }
 }
 
-// ---- Arithmetic
-// ----------------------------------------------------------------------------------
+// ---- Arithmetic ---------------------------------------------------------------------------------
 
 // False when the result is an error.
 static bool compute_int(enum p2e_cel_op op, int64_t a, int64_t b, int64_t *result)
@@ -164,8 +162,7 @@ static struct p2e_cel_expr *fold_negation(struct p2e_cel_expr *expr)
     return become(expr, result);
 }
 
-// ---- Text
-// ----------------------------------------------------------------------------------------
+// ---- Text ---------------------------------------------------------------------------------------
 
 static struct p2e_cel_expr *fold_size(struct p2e_cel_expr *expr)
 {
@@ -200,8 +197,7 @@ static struct p2e_cel_expr *fold_search(struct p2e_cel_expr *expr)
     }
 }
 
-// ---- Logic
-// ---------------------------------------------------------------------------------------
+// ---- Logic --------------------------------------------------------------------------------------
 
 // AND is false as soon as one operand is, whatever error another one is; OR likewise true. Operands
 // that decide nothing fall away.

@@ -6,8 +6,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-// ---- Operators and functions
-// ---------------------------------------------------------------------
+// ---- Operators and functions --------------------------------------------------------------------
 
 static const struct p2e_cel_function operators[] = {
     {"!", P2E_CEL_NOT, P2E_SHAPE_NONE, false, 1, NULL},
@@ -178,8 +177,7 @@ const char *p2e_cel_function_nearest(const char *name)
     return p2e_nearest(name, functions, COUNT(functions), sizeof(functions[0]));
 }
 
-// ---- Overloads
-// -----------------------------------------------------------------------------------
+// ---- Overloads ----------------------------------------------------------------------------------
 
 #define BOOL   P2E_CEL_BOOL
 #define INT    P2E_CEL_INT

@@ -3,8 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-// ---- UTF-8
-// ---------------------------------------------------------------------------------------
+// ---- UTF-8 --------------------------------------------------------------------------------------
 
 // Size of the character at `text`, 0 when it is not one: overlong, a surrogate, above U+10FFFF.
 static size_t character_size(const unsigned char *text, size_t size)
@@ -37,8 +36,7 @@ int p2e_cel_lexer_begin(struct p2e_cel_lexer *lexer, const char *text, size_t si
     return 0;
 }
 
-// ---- Characters
-// ----------------------------------------------------------------------------------
+// ---- Characters ---------------------------------------------------------------------------------
 
 static bool is_digit(char c)
 {
@@ -82,8 +80,7 @@ static int fail(struct p2e_cel_lexer *lexer, struct p2e_span span, const char *w
     return p2e_error_at(lexer->err, lexer->text, span, "%s", what);
 }
 
-// ---- Numbers
-// -------------------------------------------------------------------------------------
+// ---- Numbers ------------------------------------------------------------------------------------
 
 static bool at_exponent(const struct p2e_cel_lexer *lexer)
 {
@@ -131,8 +128,7 @@ static int lex_number(struct p2e_cel_lexer *lexer, struct p2e_cel_token *token)
                 "this is neither a number nor a name; a name does not begin with a digit");
 }
 
-// ---- Strings
-// -------------------------------------------------------------------------------------
+// ---- Strings ------------------------------------------------------------------------------------
 
 // How many characters before the quote make this a string: "", r"", b"", br"". -1 when it is none.
 static int string_prefix(const struct p2e_cel_lexer *lexer)
@@ -186,8 +182,7 @@ static int lex_string(struct p2e_cel_lexer *lexer, struct p2e_cel_token *token, 
     return 0;
 }
 
-// ---- Names
-// ---------------------------------------------------------------------------------------
+// ---- Names --------------------------------------------------------------------------------------
 
 static void lex_name(struct p2e_cel_lexer *lexer, struct p2e_cel_token *token)
 {
@@ -230,8 +225,7 @@ static int lex_quoted_name(struct p2e_cel_lexer *lexer, struct p2e_cel_token *to
     return 0;
 }
 
-// ---- Operators
-// -----------------------------------------------------------------------------------
+// ---- Operators ----------------------------------------------------------------------------------
 
 static const struct {
     const char *text;

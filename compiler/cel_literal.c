@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// ---- Numbers
-// -------------------------------------------------------------------------------------
+// ---- Numbers ------------------------------------------------------------------------------------
 
 static bool parse_magnitude(const char *text, const struct p2e_cel_token *token,
                             uint64_t *magnitude)
@@ -52,8 +51,7 @@ static int parse_double(const char *text, const struct p2e_cel_token *token, boo
     return 0;
 }
 
-// ---- Escape sequences
-// ----------------------------------------------------------------------------
+// ---- Escape sequences ---------------------------------------------------------------------------
 
 struct writer {
     char *data;
@@ -162,8 +160,7 @@ static int unescape(struct unescaper *u)
         "this is no escape sequence; a backslash is written \\\\, or in a raw string: r\"...\"");
 }
 
-// ---- Strings
-// -------------------------------------------------------------------------------------
+// ---- Strings ------------------------------------------------------------------------------------
 
 // What stands between the quotes, and whether escapes count in it.
 static struct p2e_span string_content(const char *text, const struct p2e_cel_token *token,

@@ -7,8 +7,7 @@
 #include "base/nearest.h"
 #include "compiler/cel_checker.h"
 
-// ---- Scopes
-// --------------------------------------------------------------------------------------
+// ---- Scopes -------------------------------------------------------------------------------------
 
 // A name as it is in one scope after the other, from the package outwards. The name stands at the
 // end of the buffer and a scope's name is put before it.
@@ -66,8 +65,7 @@ static const char *scopes_next(struct scopes *s)
     return begin;
 }
 
-// ---- Enum values
-// ---------------------------------------------------------------------------------
+// ---- Enum values --------------------------------------------------------------------------------
 
 const struct p2e_enum_value *p2e_cel_enum_value(const struct p2e_cel_checker *checker,
                                                 const struct p2e_cel_path *path)
@@ -88,8 +86,7 @@ const struct p2e_enum_value *p2e_cel_enum_value(const struct p2e_cel_checker *ch
     return NULL;
 }
 
-// ---- Names that mean nothing
-// ---------------------------------------------------------------------
+// ---- Names that mean nothing --------------------------------------------------------------------
 
 const char *p2e_cel_short_name(const struct p2e_cel_checker *checker, const char *full_name)
 {

@@ -27,8 +27,7 @@ typedef struct p2e_cel_node *(*parse_function)(struct parser *);
 static struct p2e_cel_node *parse_expr(struct parser *p);
 static struct p2e_cel_node *parse_unary(struct parser *p);
 
-// ---- Errors
-// --------------------------------------------------------------------------------------
+// ---- Errors -------------------------------------------------------------------------------------
 
 static struct p2e_cel_node *out_of_memory(struct parser *p)
 {
@@ -82,8 +81,7 @@ static struct p2e_cel_node *unexpected(struct parser *p, const char *expected)
     return NULL;
 }
 
-// ---- Tokens
-// --------------------------------------------------------------------------------------
+// ---- Tokens -------------------------------------------------------------------------------------
 
 static bool at(const struct parser *p, enum p2e_cel_token_kind kind)
 {
@@ -112,8 +110,7 @@ static int expect(struct parser *p, enum p2e_cel_token_kind kind, const char *ex
     return accepted == 1 ? 0 : -1;
 }
 
-// ---- Nodes
-// ---------------------------------------------------------------------------------------
+// ---- Nodes --------------------------------------------------------------------------------------
 
 static int append(struct parser *p, struct list *list, struct p2e_cel_node *node)
 {
@@ -178,8 +175,7 @@ static struct p2e_cel_node *name_node(struct parser *p, struct p2e_cel_node *nod
     return node->name ? node : out_of_memory(p);
 }
 
-// ---- Lists of expressions
-// ------------------------------------------------------------------------
+// ---- Lists of expressions -----------------------------------------------------------------------
 
 // [1, ?2], where `optional` values are allowed.
 static struct p2e_cel_node *parse_item(struct parser *p, bool optional)
@@ -238,8 +234,7 @@ static int parse_entries(struct parser *p, bool map, struct list *entries)
     return expect(p, P2E_TOKEN_BRACE_CLOSE, "\",\" or \"}\"");
 }
 
-// ---- Primary expressions
-// -------------------------------------------------------------------------
+// ---- Primary expressions ------------------------------------------------------------------------
 
 static struct p2e_cel_node *parse_literal(struct parser *p, size_t begin, bool negative)
 {
@@ -371,8 +366,7 @@ static struct p2e_cel_node *parse_primary(struct parser *p)
     }
 }
 
-// ---- What follows a primary expression
-// -----------------------------------------------------------
+// ---- What follows a primary expression ----------------------------------------------------------
 
 static struct p2e_cel_node *parse_method(struct parser *p, struct p2e_cel_node *target,
                                          size_t begin, struct p2e_span name)
@@ -451,8 +445,7 @@ static struct p2e_cel_node *parse_suffixes(struct parser *p, struct p2e_cel_node
     return NULL;
 }
 
-// ---- Operators
-// -----------------------------------------------------------------------------------
+// ---- Operators ----------------------------------------------------------------------------------
 
 // A minus right before a number is part of it: -9223372036854775808 is an int.
 static struct p2e_cel_node *parse_sign(struct parser *p, enum p2e_cel_op op)

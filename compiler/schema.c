@@ -11,8 +11,7 @@
 
 #define MEMORY_MAX ((size_t)1 << 30) // for the descriptors, and again for the model
 
-// ---- protobuf-c within a budget
-// ------------------------------------------------------------------
+// ---- protobuf-c within a budget -----------------------------------------------------------------
 
 static void *budget_alloc(void *budget, size_t size)
 {
@@ -55,8 +54,7 @@ static int unpack(const void *data, size_t size, struct unpacked *u, struct p2e_
     return 0;
 }
 
-// ---- The public side
-// -----------------------------------------------------------------------------
+// ---- The public side ----------------------------------------------------------------------------
 
 int p2e_schema_parse(const void *data, size_t size, struct p2e_schema *schema,
                      struct p2e_error *err)

@@ -50,8 +50,7 @@ static bool is_proto3(const file_proto *file)
     return file->syntax && strcmp(file->syntax, "proto3") == 0;
 }
 
-// ---- Names
-// ---------------------------------------------------------------------------------------
+// ---- Names --------------------------------------------------------------------------------------
 
 static bool is_identifier(const char *name)
 {
@@ -184,8 +183,7 @@ static int declare_all(struct builder *b, const Google__Protobuf__FileDescriptor
     return 0;
 }
 
-// ---- Enums
-// ---------------------------------------------------------------------------------------
+// ---- Enums --------------------------------------------------------------------------------------
 
 static int compare_values(const void *a, const void *b)
 {
@@ -235,8 +233,7 @@ static int build_enum(struct builder *b, struct p2e_enum *e, const struct declar
     return index_values(b, e);
 }
 
-// ---- Fields
-// --------------------------------------------------------------------------------------
+// ---- Fields -------------------------------------------------------------------------------------
 
 static int field_error(struct builder *b, const struct p2e_field *field, const char *what)
 {
@@ -360,8 +357,7 @@ static int index_fields(struct builder *b, struct p2e_message *m)
     return 0;
 }
 
-// ---- Oneofs
-// --------------------------------------------------------------------------------------
+// ---- Oneofs -------------------------------------------------------------------------------------
 
 // One oneof_decl: how many real members it has, and how many proto3 optional ones.
 struct oneof_count {
@@ -429,8 +425,7 @@ static int build_oneofs(struct builder *b, struct p2e_message *m, const message_
     return 0;
 }
 
-// ---- Messages
-// ------------------------------------------------------------------------------------
+// ---- Messages -----------------------------------------------------------------------------------
 
 static bool is_map_key(enum p2e_type type)
 {

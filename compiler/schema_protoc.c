@@ -13,8 +13,7 @@
 
 #define STDERR_MAX 1200 // of what protoc says, so that our own sentence has room
 
-// ---- Arguments
-// -------------------------------------------------------------------------------------
+// ---- Arguments ----------------------------------------------------------------------------------
 
 struct arguments {
     char **list; // with room for a NULL at the end
@@ -93,8 +92,7 @@ static int run(const char *path, char **arguments, struct p2e_error *err)
     return p2e_error_set(err, "protoc failed on \"%s\" without a word (status %d)", path, status);
 }
 
-// ---- All of it
-// -------------------------------------------------------------------------------------
+// ---- All of it ----------------------------------------------------------------------------------
 
 struct temporary {
     char path[4096];

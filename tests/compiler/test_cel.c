@@ -38,8 +38,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-// ---- What a tree may look like
-// -------------------------------------------------------------------
+// ---- What a tree may look like ------------------------------------------------------------------
 
 static bool is_number(enum p2e_cel_kind kind)
 {
@@ -161,8 +160,7 @@ static char *compile(const char *text)
     return out.data;
 }
 
-// ---- The table
-// -----------------------------------------------------------------------------------
+// ---- The table ----------------------------------------------------------------------------------
 
 struct case_row {
     struct p2e_buffer expression, expected;
@@ -241,8 +239,7 @@ static void test_table(void **state)
     assert_int_equal(wrong, 0);
 }
 
-// ---- Spans
-// ---------------------------------------------------------------------------------------
+// ---- Spans --------------------------------------------------------------------------------------
 
 static void collect_spans(struct p2e_buffer *out, const char *text, const struct p2e_cel_expr *e)
 {
@@ -289,8 +286,7 @@ static void test_spans(void **state)
     }
 }
 
-// ---- Limits
-// --------------------------------------------------------------------------------------
+// ---- Limits -------------------------------------------------------------------------------------
 
 static char *repeat(const char *begin, const char *part, size_t count, const char *end)
 {
@@ -382,7 +378,7 @@ static void test_parentheses_count(void **state)
     }
 }
 
-// ---- UTF-8
+// ---- UTF-8 --------------------------------------------------------------------------------------
 // ---------------------------------------------------------------------------------------
 
 static void test_utf8(void **state)
@@ -427,8 +423,7 @@ static void test_carriage_return(void **state)
     assert_non_null(strstr(raw, "carriage return"));
 }
 
-// ---- Names of types
-// ------------------------------------------------------------------------------
+// ---- Names of types -----------------------------------------------------------------------------
 
 static void test_type_names(void **state)
 {
@@ -447,8 +442,7 @@ static void test_type_names(void **state)
     assert_string_equal(p2e_cel_type_name(&map, small, sizeof(small)), "map(int");
 }
 
-// ---- Texts that nobody would write
-// ---------------------------------------------------------------
+// ---- Texts that nobody would write --------------------------------------------------------------
 
 static uint32_t next_random(uint32_t *state)
 {
