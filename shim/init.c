@@ -65,6 +65,7 @@ static void init(void)
     resolve(&shim.real);
     p2e_stdio_init();
     find_program();
+    fstat(STDERR_FILENO, &shim.standard_error);
     read_config();
 }
 

@@ -25,12 +25,24 @@ static void write_quietly(const char *line, size_t size)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+// A server may have closed its standard error and opened a connection in its place.
+static bool is_writable(void)
+{
+    const struct stat *first = &p2e_shim()->standard_error;
+    struct stat now;
+
+    if (fstat(STDERR_FILENO, &now))
+        return false;
+    return !S_ISSOCK(now.st_mode) || (now.st_dev == first->st_dev && now.st_ino == first->st_ino);
+}
+
 static void say(const char *what, const struct p2e_error *err, const char *outcome)
 {
     char line[sizeof(err->text) + 256];
     int length = snprintf(line, sizeof(line), "p2e: %s%s; %s\n", what, err->text, outcome);
 
-    write_quietly(line, (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1);
+    if (is_writable())
+        write_quietly(line, (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1);
 }
 
 int p2e_policy(const struct p2e_filter *filter, const struct p2e_error *err)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "config/config.h"
@@ -34,7 +35,8 @@ struct p2e_shim {
     struct p2e_config config;
     struct p2e_error config_error; // when there is none
     char executable[4096];
-    const char *program;         // its base name
+    const char *program; // its base name
+    struct stat standard_error;
     bool wants[P2E_UNIXSEQ + 1]; // by transport: is there a filter for this program?
     _Atomic uint64_t *programs;  // one a filter, see program.c
 };

@@ -1,0 +1,180 @@
+"""Servers of many kinds, none of which knows of p2e, get only what the filter passes."""
+
+import os
+import shutil
+
+import pytest
+from conftest import GOOD, SERVERS, Run, converse, send, server, udp_ports
+from first_byte import SANITIZED, UNPRIVILEGED, Site
+
+STYLES = [
+    "plain",
+    "forking",
+    "preforking",
+    "threaded",
+    "socketserver_udp",
+    "asyncio_udp",
+    "drops_after_bind",
+    "drops_before_bind",
+    "chroots_before_bind",
+    "closes_everything_before_bind",
+    "daemonizes",
+    "passes_on",
+    "executes",
+    "everywhere",
+]
+ENDS = {"preforking": 3, "threaded": 3}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_python(site, port, style):
+    run = converse(site.preloaded() + server(style, port), port, ENDS.get(style, 1))
+    assert (run.first, sorted(run.lines), run.errors) == ("ready", GOOD, "")
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_servers_themselves_take_all(port, style):
+    """Without the shim every message arrives: what is missing above, the filter dropped."""
+    run = converse(server(style, port), port, ENDS.get(style, 1))
+    assert (run.first, len(run.lines), run.errors) == ("ready", 6, "")
+
+
+def test_node(site, port):
+    if not shutil.which("node") or SANITIZED:
+        pytest.skip("node is not installed, or the shim is sanitized")
+    run = converse([*site.preloaded(), "node", str(SERVERS / "dgram.js"), str(port)], port)
+    assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+
+
+def test_java_binds_mapped_addresses(site, port):
+    if not shutil.which("java") or SANITIZED:
+        pytest.skip("java is not installed, or the shim is sanitized")
+    site.configure(first={"transport": "udp", "port": port, "address": "127.0.0.1"})
+    run = converse([*site.preloaded(), "java", str(SERVERS / "Datagram.java"), str(port)], port)
+    assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+
+
+def test_without_privilege_where_it_is_pinned(site, port):
+    converse(site.preloaded() + server("plain", port), port)
+    site.object("first").unlink()
+    run = converse(site.preloaded(UNPRIVILEGED) + server("plain", port), port)
+    assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+
+
+def test_privileges_dropped_before_the_socket_where_it_is_pinned(site, port):
+    converse(site.preloaded() + server("plain", port), port)
+    run = converse(site.preloaded() + server("drops_before_socket", port), port)
+    assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+
+
+def test_threads_that_bind_at_once_keep_one_descriptor():
+    port = udp_ports(8)
+    site = Site(first={"transport": "udp", "port": f"{port}-{port + 7}"}).compile()
+    try:
+        run = Run(site.preloaded() + server("many_threads_bind", port))
+        for i in range(8):
+            send(port + i, b"A", b"B%d" % i, b"end")
+        run.finish()
+        assert (run.lines, run.errors) == ([*(f"B{i}" for i in range(8)), "kept 1"], "")
+    finally:
+        site.close()
+
+
+@pytest.mark.parametrize("address", ["@p2e-first", "{folder}/first.sock", "first.sock"])
+def test_unix_datagrams(address):
+    """Abstract, by its path, and by a path relative to the working directory."""
+    site = Site()
+    try:
+        path = address.format(folder=site.folder)
+        claimed = path if path[0] in "@/" else f"{site.folder}/{path}"
+        site.configure(first={"transport": "unixgram", "path": claimed})
+        site.compile()
+        target = "\0" + path[1:] if path[0] == "@" else claimed
+        run = converse(site.preloaded() + server("plain", path), target, cwd=site.folder)
+        assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+    finally:
+        site.close()
+
+
+def test_a_path_in_a_folder_reached_through_a_link():
+    site = Site()
+    try:
+        (site.folder / "real").mkdir()
+        (site.folder / "link").symlink_to("real")
+        claimed = f"{site.folder}/real/first.sock"
+        site.configure(first={"transport": "unixgram", "path": claimed})
+        site.compile()
+        path = f"{site.folder}/link/first.sock"
+        run = converse(site.preloaded() + server("plain", path), path)
+        assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+    finally:
+        site.close()
+
+
+def test_a_port_that_the_kernel_chooses():
+    site = Site(first={"transport": "udp", "port": "1-65535"}).compile()
+    try:
+        run = Run(site.preloaded() + server("late", 0))
+        send(int(run.first.split()[1]), b"A0", b"B0", b"end")
+        run.finish()
+        assert (run.lines, run.errors) == (["B0"], "")
+    finally:
+        site.close()
+
+
+def test_a_chosen_port_that_no_filter_claims(site):
+    run = Run(site.preloaded() + server("late", 0))
+    send(int(run.first.split()[1]), b"A0", b"B0", b"end")
+    run.finish()
+    assert (run.lines, run.errors) == (["A0", "B0"], "")
+
+
+def test_other_ports_are_left_alone(site):
+    other = udp_ports()
+    run = converse(site.preloaded() + server("plain", other), other)
+    assert (len(run.lines), run.errors) == (6, "")
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+def test_a_filter_for_a_program(site, port, filtered):
+    program = os.path.basename(os.path.realpath("/usr/bin/python3")) if filtered else "another"
+    site.configure(first={"transport": "udp", "port": port, "program": program})
+    run = converse(site.preloaded() + server("plain", port), port)
+    assert (run.lines == GOOD) == filtered
+    assert run.errors == ""
+
+
+def test_monitor_mode_passes_all(site, port):
+    site.configure(first={"transport": "udp", "port": port, "mode": "monitor"})
+    run = converse(site.preloaded() + server("plain", port), port)
+    assert (len(run.lines), run.errors) == (6, "")
+
+
+def test_a_failed_bind_leaves_the_socket_as_it_was(site, port):
+    run = Run(site.preloaded() + server("twice", port))
+    send_when_ready = []
+    while (line := run.process.stdout.readline().rstrip()) != "ready":
+        send_when_ready.append(line)
+    send(port, b"A0", b"B0", b"end")
+    run.finish()
+    assert [run.first, *send_when_ready, *run.lines] == [
+        "EADDRINUSE",
+        "gro 1 lock 0 filter 0",
+        "gro 0",
+        "set 1: ENOPROTOOPT",
+        "set 0",
+        "detach: EPERM",
+        "B0",
+    ]
+    assert run.errors == ""
+
+
+def test_replacing_the_pinned_program_reaches_sockets_that_are_attached(site, port):
+    run = Run(site.preloaded() + server("plain", port))
+    send(port, b"A0", b"B0")
+    site.configure(first={"transport": "udp", "port": port, "rules": ["false"]})
+    site.compile(FORBIDDEN=66)
+    assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+    send(port, b"A1", b"B1", b"end")
+    run.finish()
+    assert (run.lines, run.errors) == (["B0", "A1"], "")
