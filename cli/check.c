@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "cli/build.h"
 #include "cli/common.h"
+#include "cli/json.h"
 #include "cli/options.h"
 
 #define VERIFIER_LOG "/tmp/p2e-verifier.log"

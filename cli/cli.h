@@ -27,7 +27,5 @@ int p2e_usage_error(const struct p2e_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 // --help: prints to standard output and returns P2E_EXIT_OK.
 int p2e_print_help(const struct p2e_command *command);
-// Prints `text` as a JSON string, quotes included.
-void p2e_print_json_string(const char *text);
 
 #endif

@@ -1,52 +1,37 @@
 #include "cli/common.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
-#include <string.h>
+
+#include "base/buffer.h"
 
 int p2e_read_config(const char *path, struct p2e_config *config, struct p2e_error *err)
 {
     return p2e_config_load(path ? path : p2e_config_find(), config, err);
 }
 
-static size_t print_address(const struct p2e_filter *filter, char *buffer, size_t size)
+static void add_address(struct p2e_buffer *b, const struct in6_addr *address)
 {
     char text[INET6_ADDRSTRLEN];
-    bool mapped = IN6_IS_ADDR_V4MAPPED(&filter->address);
-    inet_ntop(mapped ? AF_INET : AF_INET6,
-              filter->address.s6_addr + (mapped ? sizeof(struct in6_addr) - 4 : 0), text,
-              sizeof(text));
-    return snprintf(buffer, size, mapped ? "%s:" : "[%s]:", text);
+    bool mapped = IN6_IS_ADDR_V4MAPPED(address);
+    size_t skipped = mapped ? sizeof(*address) - sizeof(struct in_addr) : 0;
+    inet_ntop(mapped ? AF_INET : AF_INET6, address->s6_addr + skipped, text, sizeof(text));
+    p2e_buffer_printf(b, mapped ? "%s:" : "[%s]:", text);
 }
 
-const char *p2e_filter_place(const struct p2e_filter *filter, char *buffer, size_t size)
+char *p2e_filter_place(const struct p2e_filter *filter)
 {
-    if (filter->path) {
-        snprintf(buffer, size, "%s", filter->path);
-        return buffer;
-    }
-    size_t used = filter->has_address ? print_address(filter, buffer, size) : 0;
-    for (size_t i = 0; i < filter->port_count && used < size; i++) {
+    struct p2e_buffer b = {0};
+    if (filter->path)
+        p2e_buffer_puts(&b, filter->path);
+    if (filter->has_address)
+        add_address(&b, &filter->address);
+    for (size_t i = 0; i < filter->port_count; i++) {
         const struct p2e_port_range *range = &filter->ports[i];
-        used += snprintf(buffer + used, size - used, "%s%u", i ? "," : "", range->first);
-        if (range->last != range->first && used < size)
-            used += snprintf(buffer + used, size - used, "-%u", range->last);
+        p2e_buffer_printf(&b, "%s%u", i ? "," : "", range->first);
+        if (range->last != range->first)
+            p2e_buffer_printf(&b, "-%u", range->last);
     }
-    return buffer;
-}
-
-void p2e_json_row(size_t index)
-{
-    printf("%s", index ? ",\n " : "[");
-}
-
-void p2e_json_end(size_t count)
-{
-    printf("%s]\n", count ? "" : "[");
-}
-
-void p2e_json_text(const char *key, const char *text, bool first)
-{
-    printf("%s\"%s\":", first ? "" : ",", key);
-    p2e_print_json_string(text);
+    if (b.failed)
+        p2e_buffer_free(&b);
+    return b.data;
 }

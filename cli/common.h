@@ -2,22 +2,14 @@
 #ifndef P2E_CLI_COMMON_H
 #define P2E_CLI_COMMON_H
 
-#include <stdbool.h>
-
 #include "cli/cli.h"
 #include "config/config.h"
 
 // Reads `path`, NULL for where a configuration is looked for.
 int p2e_read_config(const char *path, struct p2e_config *config, struct p2e_error *err);
 
-// "8000-8010,9000", "127.0.0.1:53", "/run/x.sock": where a filter's sockets are. `buffer` is
-// returned.
-const char *p2e_filter_place(const struct p2e_filter *filter, char *buffer, size_t size);
-
-// A row of a JSON array: prints "[" or "," before row `index`.
-void p2e_json_row(size_t index);
-void p2e_json_end(size_t count);
-// Prints "key":"text", with a comma before it unless it is the first.
-void p2e_json_text(const char *key, const char *text, bool first);
+// "8000-8010,9000", "127.0.0.1:53", "/run/x.sock": where a filter's sockets are. The caller frees;
+// NULL when out of memory.
+char *p2e_filter_place(const struct p2e_filter *filter);
 
 #endif

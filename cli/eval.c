@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "cli/build.h"
 #include "cli/common.h"
+#include "cli/json.h"
 #include "cli/options.h"
 #include "loader/probe.h"
 
@@ -20,17 +21,19 @@ struct settings {
     bool raw, json;
 };
 
-// ---- Command line
-// --------------------------------------------------------------------------------
+// ---- Command line ------------------------------------------------------------------------------
 static int check_source(const struct p2e_command *command, const struct settings *s)
 {
-    if (s->filter_name && (s->schema || s->message || s->rules.count))
-        return p2e_usage_error(command, "a filter is given by -f or by --schema and --message, "
-                                        "not by both");
+    bool given = s->schema || s->message || s->rules.count || s->includes.count || s->depth;
+    if (s->filter_name && given)
+        return p2e_usage_error(command, "a filter is given by -f or by --schema, --message and "
+                                        "their like, not by both");
     if (!s->filter_name && (!s->schema || !s->message))
         return p2e_usage_error(command, "name a filter: -f NAME, or --schema FILE --message TYPE");
     if (!s->filter_name && s->config)
         return p2e_usage_error(command, "-c FILE goes with -f NAME");
+    if (s->rules.count > P2E_MAX_RULES)
+        return p2e_usage_error(command, "a filter can have %d rules", P2E_MAX_RULES);
     return -1;
 }
 
@@ -44,9 +47,12 @@ static int check_format(const struct p2e_command *command, struct settings *s)
 
 static int check_depth(const struct p2e_command *command, struct settings *s)
 {
-    char *end = "";
-    unsigned long depth = s->depth ? strtoul(s->depth, &end, 10) : P2E_DEFAULT_MAX_DEPTH;
-    if (*end || !depth || depth > P2E_MAX_DEPTH_LIMIT)
+    s->max_depth = P2E_DEFAULT_MAX_DEPTH;
+    if (!s->depth)
+        return -1;
+    char *end;
+    long depth = strtol(s->depth, &end, 10);
+    if (!*s->depth || *end || depth < 1 || depth > P2E_MAX_DEPTH_LIMIT)
         return p2e_usage_error(command, "--max-depth is a number from 1 to %d, not %s",
                                P2E_MAX_DEPTH_LIMIT, s->depth);
     s->max_depth = depth;
@@ -76,8 +82,7 @@ static int parse(const struct p2e_command *command, int argc, char **argv, struc
     return status < 0 ? check_depth(command, s) : status;
 }
 
-// ---- Verdicts
-// ------------------------------------------------------------------------------------
+// ---- Verdicts ----------------------------------------------------------------------------------
 static const char *reason_name(uint32_t verdict)
 {
     static const char *const names[] = {"pass", "malformed", "oversized", "aggregated", "busy"};
@@ -97,10 +102,8 @@ static void print_verdict(const struct settings *s, const struct p2e_object *obj
     printf("{\"verdict\":\"%s\"", verdict == P2E_COUNT_PASSED ? "pass" : "drop");
     if (verdict != P2E_COUNT_PASSED)
         printf(",\"reason\":\"%s\"", reason_name(verdict));
-    if (rule) {
-        printf(",\"rule\":");
-        p2e_print_json_string(rule);
-    }
+    if (rule)
+        p2e_json_text("rule", rule, false);
     printf("}\n");
 }
 
@@ -122,8 +125,7 @@ static int judge(struct run *run, const void *message, size_t size)
     return 0;
 }
 
-// ---- Input: one message a line in hex
-// --------------------------------------------------------------
+// ---- Input: one message a line in hex ----------------------------------------------------------
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -164,8 +166,8 @@ static int judge_lines(struct run *run)
     return 0;
 }
 
-// ---- Input: binary, each message after its size as a varint (protobuf's delimited streams)
-// ---------- 1: read; 0: the stream ends here; -1: it is broken.
+// ---- Input: binary, each message after its size as a varint (protobuf's delimited streams) -----
+// 1: read; 0: the stream ends here; -1: it is broken.
 static int read_size(size_t *size)
 {
     *size = 0;
@@ -199,8 +201,7 @@ static int judge_stream(struct run *run)
     return more == 0 ? 0 : p2e_error_set(run->err, "the size of message %zu is broken", number + 1);
 }
 
-// ---- Whole
-// -----------------------------------------------------------------------------------------
+// ---- Whole -------------------------------------------------------------------------------------
 static int judge_all(const struct settings *s, const struct p2e_object *object,
                      struct p2e_error *err)
 {
@@ -209,8 +210,8 @@ static int judge_all(const struct settings *s, const struct p2e_object *object,
         return -1;
     int result = s->raw ? judge_stream(&run) : judge_lines(&run);
     p2e_probe_close(&run.probe);
-    if (result == 0 && (ferror(stdin) || fflush(stdout) == EOF))
-        return p2e_error_set(err, "input or output broke off: %s", strerror(errno));
+    if (result == 0 && ferror(stdin))
+        return p2e_error_set(err, "cannot read the input: %s", strerror(errno));
     return result;
 }
 
@@ -279,7 +280,7 @@ static int run(const struct p2e_command *command, int argc, char **argv)
 const struct p2e_command p2e_eval_command = {
     .name = "eval",
     .usage = "(-c FILE -f NAME | --schema FILE [-I DIR]… --message TYPE [--rule EXPR]…) "
-             "[--format hex|raw] [--json]",
+             "[--max-depth N] [--format hex|raw] [--json]",
     .summary = "judge messages with the real program in the kernel",
     .help =
         "Reads messages from standard input and prints a line for each: `pass`, `drop malformed` "

@@ -1,3 +1,5 @@
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,21 +36,6 @@ int p2e_print_help(const struct p2e_command *command)
     return P2E_EXIT_OK;
 }
 
-void p2e_print_json_string(const char *text)
-{
-    putchar('"');
-    for (; *text; text++) {
-        unsigned char c = *text;
-        if (c == '"' || c == '\\')
-            printf("\\%c", c);
-        else if (c < ' ')
-            printf("\\u%04x", c);
-        else
-            putchar(c);
-    }
-    putchar('"');
-}
-
 static int print_overview(FILE *to)
 {
     fprintf(to, "usage: p2e COMMAND [OPTION]…\n\n"
@@ -60,7 +47,7 @@ static int print_overview(FILE *to)
     return to == stdout ? P2E_EXIT_OK : P2E_EXIT_USAGE;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc < 2)
         return print_overview(stderr);
@@ -72,4 +59,16 @@ int main(int argc, char **argv)
     }
     fprintf(stderr, "p2e: there is no command \"%s\"\n", argv[1]);
     return print_overview(stderr);
+}
+
+int main(int argc, char **argv)
+{
+    // Ignored by whoever started us, it would hide how the tools that we run end.
+    signal(SIGCHLD, SIG_DFL);
+    int status = run(argc, argv);
+    if (fflush(stdout) == EOF || ferror(stdout)) {
+        fprintf(stderr, "p2e: the output could not be written: %s\n", strerror(errno));
+        return status == P2E_EXIT_OK ? P2E_EXIT_FAILED : status;
+    }
+    return status;
 }

@@ -61,10 +61,16 @@ static int take(const struct p2e_command *command, const struct p2e_option *row)
     return -1;
 }
 
+// optopt names a short option, and a long one that is known.
 static int refuse(const struct p2e_command *command, int found, char **argv)
 {
-    return p2e_usage_error(command, found == ':' ? "%s needs a value" : "unknown option %s",
-                           argv[optind - 1]);
+    bool is_short = optopt > 0 && optopt < HELP;
+    char name[] = {'-', (char)optopt, '\0'};
+    const char *option = is_short ? name : argv[optind - 1];
+    if (found == ':')
+        return p2e_usage_error(command, "%s needs a value", option);
+    return p2e_usage_error(
+        command, optopt >= HELP ? "%s: this option has no value" : "unknown option %s", option);
 }
 
 void p2e_option_list_free(struct p2e_option_list *list)

@@ -1,11 +1,14 @@
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "cli/build.h"
 #include "cli/common.h"
+#include "cli/json.h"
 #include "cli/options.h"
 #include "loader/loader.h"
 
@@ -16,6 +19,7 @@ struct state {
     struct p2e_description description;
     uint64_t *counters;
     bool has_error;
+    bool stale; // of other rules than the configuration has
 };
 
 static const char *const reasons[] = {"passed", "malformed", "oversized", "aggregated", "busy"};
@@ -26,16 +30,37 @@ static void state_free(struct state *state)
     free(state->counters);
 }
 
+static bool is_stale(const struct p2e_filter *filter, const struct p2e_description *description)
+{
+    _cleanup_free_ char *canonical = p2e_filter_canonical(filter);
+    return canonical && strcmp(canonical, description->canonical);
+}
+
+static void set_broken(struct state *state)
+{
+    state->where = "broken";
+    state->has_error = true;
+}
+
 static void look_at_object(const struct p2e_config *config, const struct p2e_filter *filter,
                            struct state *state)
 {
     char path[4096];
     struct p2e_object object;
-    state->where = "not compiled";
-    if (p2e_build_path(config->object_dir, filter, path, sizeof(path), &state->err) < 0 ||
-        p2e_object_open(path, &object, &state->err) < 0)
+    if (p2e_build_path(config->object_dir, filter, path, sizeof(path), &state->err) < 0) {
+        set_broken(state);
         return;
+    }
+    if (access(path, F_OK) < 0 && errno == ENOENT) {
+        state->where = "not compiled";
+        return;
+    }
+    if (p2e_object_open(path, &object, &state->err) < 0) {
+        set_broken(state);
+        return;
+    }
     state->where = "not loaded";
+    state->stale = is_stale(filter, &object.description);
     p2e_object_close(&object);
 }
 
@@ -59,12 +84,11 @@ static void look_at(const struct p2e_config *config, const struct p2e_filter *fi
         look_at_object(config, filter, state);
         return;
     }
-    if (found < 0 || read_counters(state, handles.counters) < 0) {
-        state->where = "broken";
-        state->has_error = true;
-    }
-    if (found > 0)
-        p2e_handles_close(&handles);
+    if (found < 0 || read_counters(state, handles.counters) < 0)
+        set_broken(state);
+    else
+        state->stale = is_stale(filter, &state->description);
+    p2e_handles_close(&handles);
 }
 
 static uint64_t dropped(const struct state *state)
@@ -76,32 +100,43 @@ static uint64_t dropped(const struct state *state)
     return sum;
 }
 
-// ---- Text
-// ----------------------------------------------------------------------------------------
-static void print_text(const struct p2e_filter *filter, const struct state *state)
+// ---- Text --------------------------------------------------------------------------------------
+// A rule's text on one line, with nothing that a terminal would obey.
+static void print_rule(const char *id, const char *expression)
 {
-    char place[128];
-    const char *drops = filter->mode == P2E_MONITOR ? "would drop" : "dropped";
-    printf("%-16s %-9s %-24s %s%s\n", filter->name, p2e_transport_name(filter->transport),
-           p2e_filter_place(filter, place, sizeof(place)), state->where,
-           filter->mode == P2E_MONITOR ? ", monitor" : "");
-    if (state->has_error)
-        printf("    %s\n", state->err.text);
-    if (!state->counters)
-        return;
+    printf("   rule %s: ", id);
+    for (; *expression; expression++)
+        putchar((unsigned char)*expression < ' ' || *expression == 0x7f ? ' ' : *expression);
+    putchar('\n');
+}
+
+static void print_counters(const struct p2e_filter *filter, const struct state *state)
+{
     printf("    %12" PRIu64 " passed\n    %12" PRIu64 " %s\n", state->counters[P2E_COUNT_PASSED],
-           dropped(state), drops);
+           dropped(state), filter->mode == P2E_MONITOR ? "would drop" : "dropped");
     for (uint32_t i = P2E_COUNT_MALFORMED; i < P2E_COUNT_RULES; i++) {
         if (state->counters[i])
             printf("    %12" PRIu64 "   %s\n", state->counters[i], reasons[i]);
     }
-    for (uint32_t i = 0; i < state->description.rule_count; i++)
-        printf("    %12" PRIu64 "   rule %s: %s\n", state->counters[P2E_COUNT_RULES + i],
-               state->description.rule_ids[i], state->description.rule_expressions[i]);
+    for (uint32_t i = 0; i < state->description.rule_count; i++) {
+        printf("    %12" PRIu64, state->counters[P2E_COUNT_RULES + i]);
+        print_rule(state->description.rule_ids[i], state->description.rule_expressions[i]);
+    }
 }
 
-// ---- JSON
-// ----------------------------------------------------------------------------------------
+static void print_text(const struct p2e_filter *filter, const char *place,
+                       const struct state *state)
+{
+    printf("%-16s %-9s %-24s %s%s%s\n", filter->name, p2e_transport_name(filter->transport), place,
+           state->where, state->stale ? ", of other rules than the configuration has" : "",
+           filter->mode == P2E_MONITOR ? ", monitor" : "");
+    if (state->has_error)
+        printf("    %s\n", state->err.text);
+    if (state->counters)
+        print_counters(filter, state);
+}
+
+// ---- JSON --------------------------------------------------------------------------------------
 static void print_json_counters(const struct state *state)
 {
     for (uint32_t i = 0; i < P2E_COUNT_RULES; i++)
@@ -116,16 +151,17 @@ static void print_json_counters(const struct state *state)
     printf("]");
 }
 
-static void print_json(size_t index, const struct p2e_filter *filter, const struct state *state)
+static void print_json(size_t index, const struct p2e_filter *filter, const char *place,
+                       const struct state *state)
 {
-    char place[128];
     p2e_json_row(index);
     printf("{");
     p2e_json_text("filter", filter->name, true);
     p2e_json_text("transport", p2e_transport_name(filter->transport), false);
-    p2e_json_text("socket", p2e_filter_place(filter, place, sizeof(place)), false);
+    p2e_json_text("socket", place, false);
     p2e_json_text("mode", filter->mode == P2E_MONITOR ? "monitor" : "enforce", false);
     p2e_json_text("state", state->where, false);
+    printf(",\"stale\":%s", state->stale ? "true" : "false");
     if (state->has_error)
         p2e_json_text("error", state->err.text, false);
     if (state->counters)
@@ -133,18 +169,27 @@ static void print_json(size_t index, const struct p2e_filter *filter, const stru
     printf("}");
 }
 
+// 0, or -1 where something is broken.
+static int print_one(size_t index, const struct p2e_config *config, const struct p2e_filter *filter,
+                     bool json)
+{
+    _cleanup_(state_free) struct state state;
+    _cleanup_free_ char *place = p2e_filter_place(filter);
+    const char *shown = place ? place : "";
+    look_at(config, filter, &state);
+    if (json)
+        print_json(index, filter, shown, &state);
+    else
+        print_text(filter, shown, &state);
+    return state.has_error ? -1 : 0;
+}
+
 static int print_all(const struct p2e_config *config, bool json)
 {
     int status = P2E_EXIT_OK;
     for (size_t i = 0; i < config->filter_count; i++) {
-        _cleanup_(state_free) struct state state;
-        look_at(config, &config->filters[i], &state);
-        if (state.has_error)
+        if (print_one(i, config, &config->filters[i], json) < 0)
             status = P2E_EXIT_FAILED;
-        if (json)
-            print_json(i, &config->filters[i], &state);
-        else
-            print_text(&config->filters[i], &state);
     }
     if (json)
         p2e_json_end(config->filter_count);
@@ -180,6 +225,7 @@ const struct p2e_command p2e_status_command = {
         "itself alone, because there was no bpffs to pin it in, are not visible from here.\n\n"
         "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
         "      --json           print as JSON\n"
-        "      --help           this text\n",
+        "      --help           this text\n\n"
+        "Exits with 1 if anything is broken.\n",
     .run = run,
 };

@@ -1,0 +1,17 @@
+// JSON on standard output. Strings are UTF-8 whatever the bytes that went in.
+#ifndef P2E_CLI_JSON_H
+#define P2E_CLI_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// Prints `text` as a JSON string, quotes included; a byte that is not UTF-8 becomes U+FFFD.
+void p2e_json_string(const char *text);
+// Prints "key":"text", with a comma before it unless it is the first.
+void p2e_json_text(const char *key, const char *text, bool first);
+
+// A row of a JSON array: prints "[" or "," before row `index`.
+void p2e_json_row(size_t index);
+void p2e_json_end(size_t count);
+
+#endif
