@@ -1,6 +1,7 @@
 #include "cli/build.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,16 +18,37 @@ int p2e_build_path(const char *folder, const struct p2e_filter *filter, char *pa
     return 0;
 }
 
-// Is what stands at `path` of this source? Whatever is wrong with it, compiling mends it.
-static bool is_current(const char *path, const struct p2e_program_source *source)
+// Is the object of this source, and does it say of itself what a loader compares?
+static bool is_of(const struct p2e_description *object, const struct p2e_filter *filter,
+                  const struct p2e_program_source *source)
+{
+    _cleanup_free_ char *canonical = p2e_filter_canonical(filter);
+    return canonical && !strcmp(object->digest, source->digest) &&
+           !strcmp(object->canonical, canonical) && !strcmp(object->name, filter->name);
+}
+
+// Whatever is wrong with what stands at `path`, compiling mends it.
+static bool is_current(const char *path, const struct p2e_filter *filter,
+                       const struct p2e_program_source *source)
 {
     struct p2e_object object;
     struct p2e_error ignored;
     if (p2e_object_open(path, &object, &ignored) < 0)
         return false;
-    bool current = !strcmp(object.description.digest, source->digest);
+    bool current = is_of(&object.description, filter, source);
     p2e_object_close(&object);
     return current;
+}
+
+// Before clang trips over it.
+static int check_writable(const char *folder, struct p2e_error *err)
+{
+    if (access(folder, W_OK | X_OK) < 0)
+        return p2e_error_set(err,
+                             "cannot write objects into %s: %s; make it writable, or name another "
+                             "folder (object_dir)",
+                             folder, strerror(errno));
+    return 0;
 }
 
 static int write_kept_source(const char *object_path, const struct p2e_program_source *source,
@@ -49,22 +71,28 @@ int p2e_build_update(const char *folder, const struct p2e_filter *filter, bool k
         return -1;
     if (keep_source && write_kept_source(path, &source, err) < 0)
         return -1;
-    if (is_current(path, &source))
+    if (is_current(path, filter, &source))
         return 0;
+    if (check_writable(folder, err) < 0)
+        return -1;
     if (p2e_compile_object(&source, path, err) < 0)
         return p2e_error_prefix(err, "filter \"%s\"", filter->name);
     *compiled = true;
     return 0;
 }
 
-// ---- An object for the occasion
-// ------------------------------------------------------------------
+// ---- An object for the occasion ----------------------------------------------------------------
 static int open_compiled(const struct p2e_program_source *source, struct p2e_object *object,
                          struct p2e_error *err)
 {
-    char folder[] = "/tmp/p2e-XXXXXX", path[64];
+    char folder[PATH_MAX], path[PATH_MAX + 16];
+    const char *parent = getenv("TMPDIR");
+    parent = parent && *parent ? parent : "/tmp";
+    if (snprintf(folder, sizeof(folder), "%s/p2e-XXXXXX", parent) >= (int)sizeof(folder))
+        return p2e_error_set(err, "TMPDIR is too long a path");
     if (!mkdtemp(folder))
-        return p2e_error_set(err, "cannot make a temporary folder in /tmp: %s", strerror(errno));
+        return p2e_error_set(err, "cannot make a temporary folder in %s: %s", parent,
+                             strerror(errno));
     snprintf(path, sizeof(path), "%s/filter.bpf.o", folder);
     int result = p2e_compile_object(source, path, err);
     if (result == 0)
@@ -83,7 +111,7 @@ int p2e_build_open(const char *folder, const struct p2e_filter *filter, struct p
         return -1;
     if (folder && p2e_build_path(folder, filter, path, sizeof(path), err) < 0)
         return -1;
-    if (folder && is_current(path, &source))
+    if (folder && is_current(path, filter, &source))
         return p2e_object_open(path, object, err);
     return open_compiled(&source, object, err);
 }
