@@ -16,49 +16,55 @@
 #define NO_FILTER    "; its sockets cannot be filtered by a preloaded library"
 #define SCRIPT_DEPTH 5 // the kernel's own limit on interpreters of interpreters
 
-// ---- Where it is
-// ---------------------------------------------------------------------------------
+// ---- Where it is -------------------------------------------------------------------------------
 static bool is_runnable(const char *path)
 {
     struct stat st;
     return !stat(path, &st) && S_ISREG(st.st_mode) && !access(path, X_OK);
 }
 
-int p2e_executable_find(const char *command, char *path, size_t size, struct p2e_error *err)
+static int find_path(const char *command, char *path, size_t size, struct p2e_error *err)
 {
-    if (strchr(command, '/')) {
-        snprintf(path, size, "%s", command);
-        if (is_runnable(path))
-            return 0;
-        return p2e_error_set(err, "cannot run %s: %s", command,
-                             access(path, F_OK) ? strerror(errno) : "it is not executable");
-    }
-    const char *folders = getenv("PATH");
-    folders = folders ? folders : "/usr/local/bin:/usr/bin:/bin";
-    while (*folders) {
-        int length = (int)strcspn(folders, ":");
-        snprintf(path, size, "%.*s/%s", length, folders, command);
-        if (is_runnable(path))
-            return 0;
-        folders += length + (folders[length] == ':');
-    }
-    return p2e_error_set(err, "there is no command \"%s\" in PATH", command);
+    if (snprintf(path, size, "%s", command) >= (int)size)
+        return p2e_error_set(err, "the path %s is too long", command);
+    if (is_runnable(path))
+        return 0;
+    return p2e_error_set(err, "cannot run %s: %s", command,
+                         access(path, F_OK) ? strerror(errno) : "it is not an executable file");
 }
 
-// ---- What it is
-// ---------------------------------------------------------------------------------- The loader
-// ignores LD_PRELOAD where running the file changes who the process is.
-static int check_privilege(const char *path, struct p2e_error *err)
+int p2e_executable_find(const char *command, char *path, size_t size, struct p2e_error *err)
+{
+    if (strchr(command, '/'))
+        return find_path(command, path, size, err);
+    const char *folders = getenv("PATH"), *end;
+    folders = folders ? folders : "/bin:/usr/bin";
+    for (;; folders = end + 1) {
+        end = strchrnul(folders, ':');
+        // An empty one is the working folder.
+        int length = (int)(end - folders);
+        int needed =
+            snprintf(path, size, "%.*s%s%s", length, folders, length ? "/" : "./", command);
+        if (*command && needed < (int)size && is_runnable(path))
+            return 0;
+        if (!*end)
+            return p2e_error_set(err, "there is no command \"%s\" in PATH", command);
+    }
+}
+
+// ---- What it is --------------------------------------------------------------------------------
+// The dynamic loader ignores LD_PRELOAD where running the file changes who the process is.
+static int check_privilege(const char *path, int fd, struct p2e_error *err)
 {
     struct stat st;
-    if (stat(path, &st) < 0)
+    if (fstat(fd, &st) < 0)
         return p2e_error_set(err, "cannot look at %s: %s", path, strerror(errno));
     bool user = st.st_mode & S_ISUID && st.st_uid != geteuid();
-    bool group = st.st_mode & S_ISGID && st.st_gid != getegid();
+    bool group = st.st_mode & S_ISGID && st.st_mode & S_IXGRP && st.st_gid != getegid();
     if (user || group)
         return p2e_error_set(err, "%s is set-%s-ID: the loader ignores LD_PRELOAD for it" NO_FILTER,
                              path, user ? "user" : "group");
-    if (geteuid() && getxattr(path, "security.capability", NULL, 0) > 0)
+    if (geteuid() && fgetxattr(fd, "security.capability", NULL, 0) > 0)
         return p2e_error_set(
             err, "%s has file capabilities: the loader ignores LD_PRELOAD for it" NO_FILTER, path);
     return 0;
@@ -96,17 +102,32 @@ static int check_elf(const char *path, int fd, const Elf64_Ehdr *header, struct 
     return 0;
 }
 
-static int check_depth(const char *path, unsigned depth, struct p2e_error *err);
+static int check_file(const char *path, unsigned depth, char program[PATH_MAX],
+                      struct p2e_error *err);
 
-// "#! INTERPRETER [ARGUMENT]"
-static int check_script(char *line, unsigned depth, struct p2e_error *err)
+// "#! INTERPRETER [ARGUMENT]". A script's own set-user-ID bit does nothing.
+static int check_script(const char *path, char *line, unsigned depth, char program[PATH_MAX],
+                        struct p2e_error *err)
 {
     char *interpreter = line + 2 + strspn(line + 2, " \t");
     interpreter[strcspn(interpreter, " \t\n")] = '\0';
-    return check_depth(interpreter, depth + 1, err);
+    if (!*interpreter)
+        return p2e_error_set(err, "%s names no interpreter after #!", path);
+    return check_file(interpreter, depth + 1, program, err);
 }
 
-static int check_depth(const char *path, unsigned depth, struct p2e_error *err)
+static int check_binary(const char *path, int fd, const Elf64_Ehdr *header, char program[PATH_MAX],
+                        struct p2e_error *err)
+{
+    if (check_privilege(path, fd, err) < 0 || check_elf(path, fd, header, err) < 0)
+        return -1;
+    if (!realpath(path, program))
+        return p2e_error_set(err, "cannot look at %s: %s", path, strerror(errno));
+    return 0;
+}
+
+static int check_file(const char *path, unsigned depth, char program[PATH_MAX],
+                      struct p2e_error *err)
 {
     union {
         Elf64_Ehdr elf;
@@ -116,16 +137,17 @@ static int check_depth(const char *path, unsigned depth, struct p2e_error *err)
     if (fd < 0 || read(fd, head.line, sizeof(head.line) - 1) < 0)
         return p2e_error_set(err, "cannot read %s to see whether a library can be preloaded: %s",
                              path, strerror(errno));
-    if (check_privilege(path, err) < 0)
-        return -1;
     if (!memcmp(head.line, ELFMAG, SELFMAG))
-        return check_elf(path, fd, &head.elf, err);
-    if (!memcmp(head.line, "#!", 2) && depth < SCRIPT_DEPTH)
-        return check_script(head.line, depth, err);
-    return p2e_error_set(err, "%s is neither an ELF binary nor a script", path);
+        return check_binary(path, fd, &head.elf, program, err);
+    if (memcmp(head.line, "#!", 2))
+        return p2e_error_set(err, "%s is neither an ELF binary nor a script with #!", path);
+    if (depth == SCRIPT_DEPTH)
+        return p2e_error_set(err, "%s: more than %d interpreters of interpreters", path,
+                             SCRIPT_DEPTH);
+    return check_script(path, head.line, depth, program, err);
 }
 
-int p2e_executable_check(const char *path, struct p2e_error *err)
+int p2e_executable_check(const char *path, char program[PATH_MAX], struct p2e_error *err)
 {
-    return check_depth(path, 0, err);
+    return check_file(path, 0, program, err);
 }

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,10 +18,11 @@
 #include "cli/options.h"
 #include "shim/live.h"
 
+#define LIBRARY      "libp2e.so"
 #define LIVE_SECONDS 10 // how long a loader may take to bring the library to life
+#define MISSED_LOOKS 3  // a second apart
 
-// ---- Beforehand
-// ----------------------------------------------------------------------------------
+// ---- Beforehand --------------------------------------------------------------------------------
 static int compile_stale(const struct p2e_config *config, struct p2e_error *err)
 {
     for (size_t i = 0; i < config->filter_count; i++) {
@@ -31,33 +33,48 @@ static int compile_stale(const struct p2e_config *config, struct p2e_error *err)
     return 0;
 }
 
-static bool is_pinned(const struct p2e_config *config, const struct p2e_filter *filter)
+static int check_rules(const struct p2e_config *config, const struct p2e_filter *filter,
+                       const struct p2e_description *pinned, struct p2e_error *err)
 {
-    struct p2e_handles handles;
-    struct p2e_description description = {0};
-    struct p2e_error ignored;
-    bool pinned =
-        p2e_pins_open(config->pin_dir, filter->name, &handles, &description, &ignored) > 0;
-    if (pinned)
-        p2e_handles_close(&handles);
-    p2e_description_free(&description);
-    return pinned;
+    _cleanup_free_ char *canonical = p2e_filter_canonical(filter);
+    if (!canonical)
+        return p2e_error_set(err, "out of memory");
+    if (!strcmp(canonical, pinned->canonical))
+        return 0;
+    return p2e_error_set(err, "what is pinned in %s/%s is of other rules than %s has",
+                         config->pin_dir, filter->name, config->path);
 }
 
-// Whoever may not load needs every program pinned.
+static int check_pinned(const struct p2e_config *config, const struct p2e_filter *filter,
+                        struct p2e_error *err)
+{
+    _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
+    _cleanup_(p2e_description_free) struct p2e_description pinned = {0};
+    int found = p2e_pins_open(config->pin_dir, filter->name, &handles, &pinned, err);
+    if (found < 0)
+        return -1;
+    if (!found)
+        return p2e_error_set(err, "it is not pinned in %s", config->pin_dir);
+    return check_rules(config, filter, &pinned, err);
+}
+
+// Whoever may not load needs every program pinned. `program` is the path of what will run.
 static int check_privilege(const struct p2e_config *config, const char *program,
                            struct p2e_error *err)
 {
     const char *missing = p2e_missing_capabilities();
+    struct p2e_error reason;
     for (size_t i = 0; missing && i < config->filter_count; i++) {
         const struct p2e_filter *filter = &config->filters[i];
-        bool other = filter->program && strcmp(filter->program, program);
-        if (!other && filter->on_error == P2E_CLOSED && !is_pinned(config, filter))
-            return p2e_error_set(err,
-                                 "filter \"%s\" is not pinned in %s, and this process may not load "
-                                 "it (no %s): let a privileged process load it first, or run this "
-                                 "one with the capability",
-                                 filter->name, config->pin_dir, missing);
+        bool other = filter->program && strcmp(filter->program, basename(program));
+        if (other || filter->on_error == P2E_OPEN || check_pinned(config, filter, &reason) == 0)
+            continue;
+        return p2e_error_set(
+            err,
+            "filter \"%s\": %s, and this process may not load it (no %s): run it "
+            "once with the privilege, which leaves it pinned, or give this one the "
+            "capability",
+            filter->name, reason.text, missing);
     }
     return 0;
 }
@@ -65,23 +82,27 @@ static int check_privilege(const struct p2e_config *config, const char *program,
 // Beside the command when it runs from the tree, else where it was installed.
 static int find_library(char *path, size_t size, struct p2e_error *err)
 {
-    static const char *const places[] = {"libp2e.so", "../lib/libp2e.so", "../lib/p2e/libp2e.so"};
+    static const char *const places[] = {LIBRARY, "../lib/" LIBRARY, "../lib/p2e/" LIBRARY};
     char self[2048];
     ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
     if (length < 0)
         return p2e_error_set(err, "cannot read /proc/self/exe: is /proc mounted?");
     self[length] = '\0';
     *strrchr(self, '/') = '\0';
+    if (strpbrk(self, " :$"))
+        return p2e_error_set(err,
+                             "LD_PRELOAD takes no path with a blank, a colon or a dollar sign, and "
+                             "p2e is in %s: move it",
+                             self);
     for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
         snprintf(path, size, "%s/%s", self, places[i]);
         if (!access(path, R_OK))
             return 0;
     }
-    return p2e_error_set(err, "there is no libp2e.so in %s or in %s/../lib", self, self);
+    return p2e_error_set(err, "there is no " LIBRARY " in %s or in %s/../lib", self, self);
 }
 
-// ---- The watcher
-// ---------------------------------------------------------------------------------
+// ---- The watcher -------------------------------------------------------------------------------
 struct watch {
     int command; // a pidfd of the process that becomes the command
     int live;    // where the library reports
@@ -106,17 +127,81 @@ static bool came_alive(const struct watch *w)
     return wait_on(w->command, 1);
 }
 
-// Outlives the exec: a child of init, so that the command has no child that it does not know.
-static void watch(const struct watch *w, const char *command)
+// True as well where the kernel does not let us look.
+static bool has_library(const struct watch *w)
 {
-    if (came_alive(w))
-        return;
-    fprintf(
-        stderr,
-        "p2e run: libp2e.so did not come alive in %s (process %d) within %d s; it is ended, for "
-        "it would run unfiltered\n",
-        command, (int)w->pid, LIVE_SECONDS);
+    char path[64];
+    _cleanup_free_ char *line = NULL;
+    size_t capacity = 0;
+    bool found = false;
+    snprintf(path, sizeof(path), "/proc/%d/maps", (int)w->pid);
+    FILE *maps = fopen(path, "re");
+    if (!maps)
+        return true;
+    while (!found && getline(&line, &capacity, maps) >= 0)
+        found = strstr(line, "/" LIBRARY);
+    found = found || ferror(maps);
+    fclose(maps);
+    return found;
+}
+
+// On the way to the server something (env -i, sudo, chroot) may leave the library behind. Just
+// after an exec it is not there for a moment, so it takes several looks to know.
+static bool stays_alive(const struct watch *w)
+{
+    int missed = 0;
+    for (int look = 0; look < LIVE_SECONDS && missed < MISSED_LOOKS; look++) {
+        if (wait_on(w->command, 1))
+            return true;
+        missed = has_library(w) ? 0 : missed + 1;
+    }
+    return missed < MISSED_LOOKS;
+}
+
+static void end_command(const struct watch *w, const char *command, const char *what)
+{
+    fprintf(stderr,
+            "p2e run: " LIBRARY " %s %s (process %d); it is ended, for it would run unfiltered\n",
+            what, command, (int)w->pid);
     syscall(SYS_pidfd_send_signal, w->command, SIGKILL, NULL, 0);
+}
+
+// Holds nothing open that the command's readers and writers could wait for, but standard error.
+static void let_go(struct watch *w)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    w->live = dup2(w->live, STDIN_FILENO);
+    w->command = dup2(w->command, STDOUT_FILENO);
+    close_range(STDERR_FILENO + 1, ~0u, 0);
+}
+
+// Outlives the exec: a child of init, so that the command has no child that it does not know.
+static void watch(struct watch *w, const char *command)
+{
+    let_go(w);
+    if (!came_alive(w))
+        end_command(w, command, "did not come alive in");
+    else if (!stays_alive(w))
+        end_command(w, command, "was left behind by");
+}
+
+static int fork_watcher(struct watch *w, const char *command)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        pid_t watcher = fork();
+        if (watcher == 0)
+            watch(w, command);
+        _exit(watcher < 0);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR)
+            return -1;
+    }
+    return child > 0 && status == 0 ? 0 : -1;
 }
 
 // Leaves the writing end of a pipe in the environment for the library (shim/live.h).
@@ -129,24 +214,15 @@ static int start_watcher(const char *command, struct p2e_error *err)
         return p2e_error_set(err, "cannot make a pipe: %s", strerror(errno));
     struct watch w = {.live = ends[0], .pid = getpid()};
     w.command = (int)syscall(SYS_pidfd_open, w.pid, 0);
-    pid_t child = w.command < 0 ? -1 : fork();
-    if (child == 0) {
-        close(ends[1]);
-        if (fork() == 0)
-            watch(&w, command);
-        _exit(0);
-    }
-    close(ends[0]);
-    if (child < 0)
+    if (w.command < 0 || fork_watcher(&w, command) < 0)
         return p2e_error_set(err, "cannot start the watcher: %s", strerror(errno));
+    close(w.live);
     close(w.command);
-    waitpid(child, NULL, 0);
     snprintf(value, sizeof(value), "%d:%ju", ends[1], (uintmax_t)st.st_ino);
     return setenv(P2E_LIVE_VARIABLE, value, 1) ? p2e_error_set(err, "out of memory") : 0;
 }
 
-// ---- The command
-// -----------------------------------------------------------------------------------
+// ---- The command -------------------------------------------------------------------------------
 static int set_environment(const struct p2e_config *config, const char *library,
                            struct p2e_error *err)
 {
@@ -163,13 +239,14 @@ static int set_environment(const struct p2e_config *config, const char *library,
 static int prepare(const char *config_path, const char *command, char *path, size_t size,
                    struct p2e_error *err)
 {
-    char library[4096];
+    char library[4096], program[PATH_MAX];
     _cleanup_(p2e_config_free) struct p2e_config config = {0};
-    if (p2e_executable_find(command, path, size, err) < 0 || p2e_executable_check(path, err) < 0 ||
+    if (p2e_executable_find(command, path, size, err) < 0 ||
+        p2e_executable_check(path, program, err) < 0 ||
         find_library(library, sizeof(library), err) < 0 ||
         p2e_read_config(config_path, &config, err) < 0)
         return -1;
-    if (check_privilege(&config, basename(path), err) < 0)
+    if (check_privilege(&config, program, err) < 0)
         return -1;
     // Without privilege only what is pinned counts, and that is compiled.
     if (!p2e_missing_capabilities() && compile_stale(&config, err) < 0)
@@ -207,10 +284,9 @@ const struct p2e_command p2e_run_command = {
     .help =
         "Compiles what is stale, preloads libp2e.so into COMMAND and becomes it: the process, its\n"
         "signals and its exit status are COMMAND's own. If the library does not come alive in it, "
-        "it\n"
-        "is ended. What cannot work is said beforehand: a static or set-user-ID binary, no "
-        "privilege\n"
-        "to load and nothing pinned.\n\n"
+        "or\n"
+        "is left behind in its first ten seconds (env -i), it is ended. What cannot work is said\n"
+        "beforehand: a static or set-user-ID binary, no privilege to load and nothing pinned.\n\n"
         "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
         "      --help           this text\n",
     .run = run,
