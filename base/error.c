@@ -105,12 +105,9 @@ static struct p2e_span line_around(const char *text, size_t size, size_t at)
     return line;
 }
 
-// The part of the line that is shown: all of it, or EXCERPT_MAX code points with `at` among them.
+// The part of the line that is shown: EXCERPT_MAX code points with `at` among them, or all of it.
 static struct p2e_span window_around(const char *text, struct p2e_span line, size_t at)
 {
-    if (count_characters(text, line) <= EXCERPT_MAX)
-        return line;
-
     struct p2e_span window = {at, at};
     size_t shown = 0;
     while (shown < EXCERPT_BEFORE && window.begin > line.begin) {

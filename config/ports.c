@@ -55,8 +55,6 @@ static int compare_first(const void *a, const void *b)
 
 size_t p2e_ports_normalize(struct p2e_port_range *ranges, size_t count)
 {
-    if (count == 0)
-        return 0;
     qsort(ranges, count, sizeof(*ranges), compare_first);
     size_t last = 0;
     for (size_t i = 1; i < count; i++) {

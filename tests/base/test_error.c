@@ -148,6 +148,19 @@ static void test_too_long_a_sentence_is_cut_between_characters(void **state)
     }
 }
 
+static void test_what_just_fits_is_whole(void **state)
+{
+    (void)state;
+    char text[P2E_ERROR_SIZE + 1];
+    memset(text, 'x', P2E_ERROR_SIZE);
+    text[P2E_ERROR_SIZE] = '\0';
+    struct p2e_error err;
+    p2e_error_set(&err, "%s", text + 1);
+    assert_string_equal(err.text, text + 1);
+    p2e_error_set(&err, "%s", text);
+    assert_string_equal(err.text + P2E_ERROR_SIZE - 5, "x...");
+}
+
 static void test_prefix(void **state)
 {
     (void)state;
@@ -199,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_excerpt_survives_a_long_sentence),
         cmocka_unit_test(test_text_that_is_no_utf8_stays_in_bounds),
         cmocka_unit_test(test_too_long_a_sentence_is_cut_between_characters),
+        cmocka_unit_test(test_what_just_fits_is_whole),
         cmocka_unit_test(test_prefix),
         cmocka_unit_test(test_an_error_may_be_made_of_itself),
         cmocka_unit_test(test_errno_is_preserved_and_may_be_named),

@@ -65,6 +65,12 @@ static const struct refusal refusals[] = {
      "p2e.conf:3: \\x00 would end the string here; a rule's text says it with two backslashes: "
      "\\\\x00"},
 
+    {"filters = /;", "p2e.conf:1: syntax error" SYNTAX},
+    {"filters = ();\ndefaults = { mode = \"monitor\"; };\n\n,", "p2e.conf:4: syntax error" SYNTAX},
+    {ONE(FILTER("rules = [ \"'\\X00'\" ];")),
+     "p2e.conf:2: \\x00 would end the string here; a rule's text says it with two backslashes: "
+     "\\\\x00"},
+
     // name
     {ONE("{ }"), "p2e.conf:2: a filter needs \"name\", letters, digits, _ and - that name it in "
                  "commands and logs"},
@@ -138,6 +144,10 @@ static const struct refusal refusals[] = {
      "p2e.conf:3: port range \"8010-8000\" runs backwards; write \"8000-8010\""},
     {ONE(UDP("a", "port = \"0-10\";")),
      "p2e.conf:2: port 0 is out of range; a port is a number from 1 to 65535"},
+    {ONE(UDP("a", "port = \"1-0\";")),
+     "p2e.conf:2: port 0 is out of range; a port is a number from 1 to 65535"},
+    {ONE(UDP("a", "port = \"999999999\";")),
+     "p2e.conf:2: port 999999999 is out of range; a port is a number from 1 to 65535"},
     {ONE(UDP("a", "port = \"1-65536\";")),
      "p2e.conf:2: port 65536 is out of range; a port is a number from 1 to 65535"},
 #define NO_PORT(t)                                                                                 \
@@ -457,6 +467,8 @@ static void test_includes(void **state)
         {"\n@include \"x\n\"", "", "p2e.conf:2: the name after @include is never closed; add a \""},
         {"\n@include \"x", "", "p2e.conf:2: the name after @include is never closed; add a \""},
         {"x = 1; @include \"i\"", "", "p2e.conf:1: syntax error" SYNTAX},
+        {"@include\"i\"", "filters = ();", "p2e.conf:1: syntax error" SYNTAX},
+        {"@include i", "filters = ();", "p2e.conf:1: syntax error" SYNTAX},
         {"@include \"i\"", "\n\nx = ;", "i:3: syntax error" SYNTAX},
         {"filters = ();\n@include \"i\"\n\n\nhome = 1;", "object_dir = \"o\";",
          "p2e.conf:5: unknown key in the config, \"home\"; possible here: object_dir, pin_dir, "
@@ -498,6 +510,19 @@ static void test_includes_that_multiply(void **state)
     struct p2e_error err;
     assert_int_equal(p2e_config_load("p2e.conf", &config, &err), -1);
     assert_string_equal(err.text, "i8:16: there are more than 999 @include in all");
+}
+
+static void test_includes_that_add_up(void **state)
+{
+    (void)state;
+    char *blanks = malloc(3 << 20);
+    assert_non_null(blanks);
+    memset(blanks, ' ', 3 << 20);
+    put_bytes("i", blanks, 3 << 20);
+    free(blanks);
+    put("p2e.conf", "@include \"i\"\n@include \"i\"\nfilters = ();");
+    assert_refused("p2e.conf",
+                   "i:1: the config with all that it includes is longer than 4194304 bytes");
 }
 
 // ---- Too many -----------------------------------------------------------------------------------
@@ -569,6 +594,7 @@ int main(void)
         IN_FOLDER(test_a_file_without_end),
         IN_FOLDER(test_includes),
         IN_FOLDER(test_includes_that_multiply),
+        IN_FOLDER(test_includes_that_add_up),
         IN_FOLDER(test_too_many_rules),
         IN_FOLDER(test_too_many_filters),
         IN_FOLDER(test_deep_nesting),

@@ -192,6 +192,36 @@ static void test_any_address(void **state)
     }
 }
 
+// The largest and smallest that are allowed.
+static void test_limits(void **state)
+{
+    (void)state;
+    char name[P2E_NAME_MAX + 1], id[128], text[1024];
+    memset(name, 'n', sizeof(name) - 1);
+    memset(id, 'i', sizeof(id) - 1);
+    name[sizeof(name) - 1] = id[sizeof(id) - 1] = '\0';
+    snprintf(text, sizeof(text),
+             "filters = ( { name = \"%s\"; transport = \"udp\"; port = 1; max_depth = 1; "
+             "rules = ( { id = \"%s\"; expression = \"a\"; } ); " REST " );",
+             name, id);
+    struct p2e_config config;
+    load_text(text, &config);
+    assert_string_equal(config.filters[0].name, name);
+    assert_string_equal(config.filters[0].rules[0].id, id);
+    assert_int_equal(config.filters[0].max_depth, 1);
+    p2e_config_free(&config);
+}
+
+static void test_escapes(void **state)
+{
+    (void)state;
+    struct p2e_config config;
+    load_text(ONE(UDP("port = 1; rules = [ \"\\x41\\x30\\x40\\x0a|\\\\x00|\\d00|\\t\" ];")),
+              &config);
+    assert_string_equal(config.filters[0].rules[0].expression, "A0@\n|\\x00|\\d00|\t");
+    p2e_config_free(&config);
+}
+
 static void test_longest_path(void **state)
 {
     (void)state;
@@ -223,7 +253,7 @@ static void test_lines_of_rules(void **state)
               "  /* and\n"
               "     one more */ \"r10\"\n"
               "  \" and\n"
-              "  more\", \"r12\",\n"
+              "  more\", { expression = \"r12\"; }, \"r12 too\",\n"
               "  { id = \"x\";\n"
               "    expression =\n"
               "      \"r14\"; },\n"
@@ -234,8 +264,8 @@ static void test_lines_of_rules(void **state)
         const char *expression;
         unsigned line;
     } rules[] = {
-        {"r4", 4},   {"r5", 5},   {"r10 and\n  more", 10},
-        {"r12", 12}, {"r14", 14}, {"'\\\\' == \"/* # // \"", 16},
+        {"r4", 4},       {"r5", 5},   {"r10 and\n  more", 10},        {"r12", 12},
+        {"r12 too", 12}, {"r14", 14}, {"'\\\\' == \"/* # // \"", 16},
     };
     const struct p2e_filter *f = &config.filters[0];
     assert_int_equal(f->rule_count, sizeof(rules) / sizeof(*rules));
@@ -397,6 +427,8 @@ int main(void)
         IN_FOLDER(test_defaults),
         IN_FOLDER(test_ports),
         IN_FOLDER(test_any_address),
+        IN_FOLDER(test_limits),
+        IN_FOLDER(test_escapes),
         IN_FOLDER(test_longest_path),
         IN_FOLDER(test_lines_of_rules),
         IN_FOLDER(test_line_ends_of_other_systems),

@@ -201,6 +201,14 @@ static void test_odd_udp_addresses(void **state)
 
     const struct p2e_filter *filter;
     assert_int_equal(p2e_config_match(&config, P2E_UDP, NULL, 0, "x", &filter, NULL), 0);
+    assert_int_equal(p2e_config_match(&config, P2E_UDP, NULL, 16, "x", &filter, NULL), 0);
+    p2e_config_free(&config);
+
+    // What is cut off would have been 0.
+    load_text("filters = ( " UDP("zero", "port = 53; address = \"fd00::100\";") " );", &config);
+    make_inet("fd00::100", 53, &address);
+    assert_match(match(&config, P2E_UDP, &address, 24, "x"), "zero", "whole");
+    assert_match(match(&config, P2E_UDP, &address, 23, "x"), NULL, "too short");
     p2e_config_free(&config);
 }
 
