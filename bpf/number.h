@@ -229,42 +229,34 @@ static P2E_INLINE int p2e_double_compare(u64 a, u64 b)
     return p2e_int_compare(p2e_double_key(a), p2e_double_key(b));
 }
 
-// |d| against an integer magnitude: exact, through the integer part of d.
-static P2E_INLINE int p2e_magnitude_compare(u64 a, u64 d)
+// The nearest double, to even where two are as near.
+static P2E_INLINE u64 p2e_uint_to_double(u64 a)
 {
-    s32 exponent = (s32)(d >> 52 & 0x7ff) - 1023;
-    u64 mantissa = (d & ((1ull << 52) - 1)) | 1ull << 52;
-    if (exponent < 0)
-        return a ? 1 : (d << 1 ? -1 : 0);
-    if (exponent > 63)
-        return -1;
-    if (exponent >= 52)
-        return p2e_uint_compare(a, mantissa << ((exponent - 52) & 63));
-    u32 shift = (52 - exponent) & 63;
-    u64 whole = mantissa >> shift;
-    if (a != whole)
-        return a < whole ? -1 : 1;
-    return mantissa & ((1ull << shift) - 1) ? -1 : 0;
+    if (!a)
+        return 0;
+    u32 top = 0; // index of the highest bit, six halving steps
+    for (u32 step = 32; step; step >>= 1) {
+        if (a >> (top + step))
+            top += step;
+    }
+    u64 exponent = (u64)(1022 + top) << 52; // one less: the mantissa's leading bit adds it back
+    if (top <= 52)
+        return exponent + (a << ((52 - top) & 63));
+    u32 shift = (top - 52) & 63;
+    u64 kept = a >> shift, lost = a & ((1ull << shift) - 1), half = 1ull << ((shift - 1) & 63);
+    return exponent + kept + (lost > half || (lost == half && kept & 1));
 }
 
+// CEL orders an integer against a double as the double nearest to it.
 static P2E_INLINE int p2e_uint_double_compare(u64 a, u64 d)
 {
-    if (p2e_double_is_nan(d))
-        return P2E_UNORDERED;
-    if (d >> 63 && d << 1)
-        return 1;
-    return p2e_magnitude_compare(a, d);
+    return p2e_double_compare(p2e_uint_to_double(a), d);
 }
 
 static P2E_INLINE int p2e_int_double_compare(s64 a, u64 d)
 {
-    if (p2e_double_is_nan(d))
-        return P2E_UNORDERED;
-    if (a >= 0)
-        return p2e_uint_double_compare(a, d);
-    if (!(d >> 63))
-        return -1;
-    return -p2e_magnitude_compare(p2e_magnitude(a), d & ~(1ull << 63));
+    u64 sign = (u64)a & 1ull << 63;
+    return p2e_double_compare(sign | p2e_uint_to_double(p2e_magnitude(a)), d);
 }
 
 #endif
