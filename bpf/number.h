@@ -9,8 +9,7 @@
 #define P2E_ERROR     2
 #define P2E_INT64_MIN ((s64)(1ull << 63))
 
-// ---- Three-valued logic: false && error is false, true || error is true
-// ---------------------------
+// ---- Three-valued logic: false && error is false, true || error is true -------------------------
 static P2E_INLINE int p2e_not(int a)
 {
     return a == P2E_ERROR ? P2E_ERROR : !a;
@@ -43,8 +42,29 @@ static P2E_INLINE int p2e_condition(int a, u32 *failed)
     return a == 1;
 }
 
-// ---- What the wire holds to what CEL sees
-// ---------------------------------------------------------
+// ---- Conditions on the elements of a list -------------------------------------------------------
+// A tally: bits 0 to 2 say which results were seen, the bits from 8 on count the true ones.
+static P2E_INLINE void p2e_tally(u64 *tally, int result)
+{
+    *tally = (*tally | 1ull << (result & 3)) + ((u64)(result == 1) << 8);
+}
+
+static P2E_INLINE int p2e_all(u64 tally)
+{
+    return tally & 1 ? 0 : tally & 4 ? P2E_ERROR : 1;
+}
+
+static P2E_INLINE int p2e_exists(u64 tally)
+{
+    return tally & 2 ? 1 : tally & 4 ? P2E_ERROR : 0;
+}
+
+static P2E_INLINE int p2e_exists_one(u64 tally)
+{
+    return tally & 4 ? P2E_ERROR : tally >> 8 == 1;
+}
+
+// ---- What the wire holds to what CEL sees -------------------------------------------------------
 static P2E_INLINE s64 p2e_zigzag32(u64 wire)
 {
     u32 v = wire;
@@ -79,8 +99,7 @@ static P2E_INLINE u64 p2e_widen(u32 f)
     return sign | (u64)exponent << 52 | (mantissa & 0x7fffff) << 29;
 }
 
-// ---- Integers
-// ------------------------------------------------------------------------------------
+// ---- Integers -----------------------------------------------------------------------------------
 static P2E_INLINE s64 p2e_int_add(s64 a, s64 b, u32 *failed)
 {
     u64 sum = (u64)a + (u64)b;
@@ -171,8 +190,7 @@ static P2E_INLINE s64 p2e_int_modulo(s64 a, s64 b, u32 *failed)
     return a < 0 ? -rest : rest;
 }
 
-// ---- Order: -1, 0, 1; P2E_UNORDERED with a NaN
-// ------------------------------------------------------
+// ---- Order: -1, 0, 1; P2E_UNORDERED with a NaN --------------------------------------------------
 #define P2E_UNORDERED 2
 
 // What a comparison says of a < b, a <= b, a > b, a >= b.

@@ -37,7 +37,7 @@ enum p2e_entry_kind {
 #define P2E_ENTRY_MEMBER   28 // 8 … and this field's number there
 #define P2E_ENTRY_REQUIRED 36 // 6: bit in the set of required fields, 0 for none
 #define P2E_ENTRY_HOOK     42 // 1: an emitted function takes the value
-#define P2E_ENTRY_CHILD    43 // 16: node of the submessage
+#define P2E_ENTRY_CHILD    43 // 16: node of the submessage; of a scalar with a hook, the hook
 
 #define P2E_MEMBERS_MAX 255
 #define P2E_FRAMES_MAX  100 // submessages that may be open at once
@@ -49,5 +49,6 @@ enum p2e_entry_kind {
 #define P2E_ROW_DENSE  0  // 16 bits: highest field number in the row
 #define P2E_ROW_SPARSE 16 // 1: has fields beyond
 #define P2E_ROW_NEEDS  17 // 16: index into the table of required sets
+#define P2E_ROW_SCOPE  33 // 10: of an element whose begin and end count, else 0
 
 #endif

@@ -2,8 +2,8 @@
 // stack of open ones. Accepts what protobuf's conformance suite accepts.
 //
 // Before this file the emitted part defines: P2E_MAX_DEPTH, P2E_ROOT, P2E_TABLE_MASK,
-// P2E_SPARSE_COUNT, P2E_HAS_HOOKS, P2E_HAS_ONEOFS, P2E_HAS_REQUIRED; p2e_table, p2e_sparse_keys,
-// p2e_sparse_entries, p2e_needs; p2e_reset, p2e_hook.
+// P2E_SPARSE_COUNT, P2E_HAS_HOOKS, P2E_HAS_ONEOFS, P2E_HAS_REQUIRED, P2E_HAS_SCOPES; p2e_table, p2e_sparse_keys,
+// p2e_sparse_entries, p2e_needs; p2e_reset, p2e_hook, p2e_scope_begin, p2e_scope_end.
 #ifndef P2E_BPF_WALK_H
 #define P2E_BPF_WALK_H
 
@@ -30,8 +30,7 @@ struct p2e_cursor {
     u32 pos, end;
 };
 
-// ---- The table
-// -----------------------------------------------------------------------------------
+// ---- The table ----------------------------------------------------------------------------------
 #if P2E_SPARSE_COUNT
 P2E_GLOBAL u64 p2e_find_sparse(u32 node, u32 field)
 {
@@ -64,8 +63,7 @@ static P2E_INLINE u64 p2e_find(u32 node, u32 field)
     return 0;
 }
 
-// ---- What a field leaves behind
-// --------------------------------------------------------------------
+// ---- What a field leaves behind -----------------------------------------------------------------
 static P2E_INLINE void p2e_note(struct p2e_state *s, u64 entry, u64 value)
 {
     u32 slot = P2E_ENTRY_BITS(entry, SLOT, 10) & (P2E_SLOTS - 1);
@@ -81,7 +79,7 @@ static P2E_INLINE void p2e_take(struct p2e_state *s, u64 entry, u64 value)
 {
 #if P2E_HAS_HOOKS
     // A number that a closed enum does not know is an unknown field: as if it had not been there.
-    if (entry >> P2E_ENTRY_HOOK & 1 && !p2e_hook(s, P2E_ENTRY_BITS(entry, SLOT, 10), value))
+    if (entry >> P2E_ENTRY_HOOK & 1 && !p2e_hook(s, P2E_ENTRY_BITS(entry, CHILD, 16), value))
         return;
 #endif
     p2e_note(s, entry, value);
@@ -90,8 +88,7 @@ static P2E_INLINE void p2e_take(struct p2e_state *s, u64 entry, u64 value)
 #endif
 }
 
-// ---- Open messages
-// ---------------------------------------------------------------------------------
+// ---- Open messages ------------------------------------------------------------------------------
 static P2E_INLINE int p2e_open(struct p2e_state *s, struct p2e_cursor *c, u32 node, u32 end,
                                u32 group)
 {
@@ -108,15 +105,26 @@ static P2E_INLINE int p2e_open(struct p2e_state *s, struct p2e_cursor *c, u32 no
     VOLATILE(s->current.group) = group;
     s->current.seen = 0;
     c->end = end;
+#if P2E_HAS_SCOPES
+    u32 scope = p2e_table[node & P2E_TABLE_MASK] >> P2E_ROW_SCOPE & 0x3ff;
+    if (scope)
+        p2e_scope_begin(s, scope);
+#endif
     return P2E_STEP_MORE;
 }
 
 static P2E_INLINE int p2e_close(struct p2e_state *s, struct p2e_cursor *c)
 {
-#if P2E_HAS_REQUIRED
+#if P2E_HAS_REQUIRED || P2E_HAS_SCOPES
     u64 header = p2e_table[VOLATILE(s->current.node) & P2E_TABLE_MASK];
+#endif
+#if P2E_HAS_REQUIRED
     if (p2e_needs[header >> P2E_ROW_NEEDS & P2E_NEEDS_MASK] & ~s->current.seen)
         return P2E_STEP_MALFORMED;
+#endif
+#if P2E_HAS_SCOPES
+    if (header >> P2E_ROW_SCOPE & 0x3ff)
+        p2e_scope_end(s, header >> P2E_ROW_SCOPE & 0x3ff);
 #endif
     u32 depth = VOLATILE(s->depth);
     if (!depth)
@@ -131,8 +139,7 @@ static P2E_INLINE int p2e_close(struct p2e_state *s, struct p2e_cursor *c)
     return P2E_STEP_MORE;
 }
 
-// ---- Packed elements that an emitted function looks at one by one
-// -----------------------------------
+// ---- Packed elements that an emitted function looks at one by one -------------------------------
 #if P2E_HAS_HOOKS
 // A bounded part of the list, already found well-formed. Returns the position reached.
 P2E_GLOBAL u32 p2e_take_packed_steps(struct p2e_state *s, u64 entry, u32 pos, u32 end)
@@ -170,8 +177,7 @@ P2E_GLOBAL int p2e_take_packed(struct p2e_state *s, u64 entry, u32 pos, u32 end)
 }
 #endif
 
-// ---- One field
-// -------------------------------------------------------------------------------------
+// ---- One field ----------------------------------------------------------------------------------
 static P2E_INLINE int p2e_step_packed(struct __sk_buff *skb, struct p2e_state *s, u64 entry,
                                       u32 pos, u32 end)
 {
@@ -288,8 +294,7 @@ static P2E_INLINE int p2e_step(struct __sk_buff *skb, struct p2e_state *s, struc
     return P2E_STEP_MORE;
 }
 
-// ---- All of them
-// -----------------------------------------------------------------------------------
+// ---- All of them --------------------------------------------------------------------------------
 P2E_GLOBAL int p2e_steps(struct __sk_buff *skb, struct p2e_state *s)
 {
     if (!s)

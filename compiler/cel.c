@@ -29,7 +29,7 @@ int p2e_cel_compile(const char *text, const struct p2e_message *message,
     if (!cel->arena)
         return p2e_error_set(err, "out of memory");
 
-    struct p2e_cel_checker checker = {text, message, schema, cel->arena, err};
+    struct p2e_cel_checker checker = {text, message, schema, cel->arena, err, NULL};
     struct p2e_cel_node *node = p2e_cel_parse(text, cel->arena, err);
     cel->root = node ? p2e_cel_check(&checker, node) : NULL;
     if (!cel->root) {

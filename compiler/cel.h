@@ -37,6 +37,7 @@ struct p2e_cel_type {
 enum p2e_cel_op {
     P2E_CEL_CONST,        // a literal, or an enum value by name; `value`
     P2E_CEL_THIS,         // the message that the rule is about
+    P2E_CEL_ELEMENT,      // the variable of the macro `binder`: an element of its list
     P2E_CEL_SELECT,       // args[0] is the message, `field` what is selected
     P2E_CEL_HAS,          // has(m.f): args[0] is m, `field` is f
     P2E_CEL_LIST_LITERAL, // only as args[1] of an IN; may be empty
@@ -52,7 +53,10 @@ enum p2e_cel_op {
     P2E_CEL_LE,
     P2E_CEL_GT,
     P2E_CEL_GE,
-    P2E_CEL_IN, // args: element, list
+    P2E_CEL_IN,  // args: element, list
+    P2E_CEL_ALL, // args: list, condition on the ELEMENT
+    P2E_CEL_EXISTS,
+    P2E_CEL_EXISTS_ONE,
     P2E_CEL_ADD,
     P2E_CEL_SUBTRACT,
     P2E_CEL_MULTIPLY,
@@ -85,7 +89,8 @@ struct p2e_cel_expr {
     struct p2e_span token; // what an error about this node points at: operator, name, literal
     struct p2e_cel_expr **args;
     size_t arg_count;
-    const struct p2e_field *field; // SELECT, HAS
+    const struct p2e_field *field;     // SELECT, HAS
+    const struct p2e_cel_expr *binder; // ELEMENT
     struct p2e_cel_value value;    // CONST
 };
 

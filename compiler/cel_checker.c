@@ -160,9 +160,36 @@ static bool is_this(node *n)
     return strcmp(n->name, "this") == 0;
 }
 
-// `this`, or a field of it; NULL when the name is neither.
+static const struct p2e_cel_variable *find_variable(checker *c, node *n)
+{
+    for (const struct p2e_cel_variable *v = n->absolute ? NULL : c->variables; v; v = v->outer) {
+        if (strcmp(v->name, n->name) == 0)
+            return v;
+    }
+    return NULL;
+}
+
+static struct p2e_cel_type element_type(const struct p2e_cel_type *list)
+{
+    return (struct p2e_cel_type){.kind = list->element, .message = list->message};
+}
+
+static expr *make_element(checker *c, node *n, const expr *binder)
+{
+    expr *e = make(c, n, P2E_CEL_ELEMENT, element_type(&binder->args[0]->type), 0);
+    if (e)
+        e->binder = binder;
+    return e;
+}
+
+// A variable, `this`, or a field of it; NULL when the name is none.
 static expr *check_root(checker *c, node *n, bool *found)
 {
+    const struct p2e_cel_variable *variable = find_variable(c, n);
+    if (variable) {
+        *found = true;
+        return make_element(c, n, variable->binder);
+    }
     *found = is_this(n) || (!n->absolute && p2e_message_field(c->message, n->name));
     expr *this = *found ? make_this(c, n) : NULL;
     return !this || is_this(n) ? this : select_field(c, this, n);
@@ -198,7 +225,8 @@ static expr *check_enum_value(checker *c, node *n, const struct p2e_cel_path *pa
 
 static expr *check_path(checker *c, node *n, const struct p2e_cel_path *path)
 {
-    const struct p2e_enum_value *value = p2e_cel_enum_value(c, path);
+    bool bound = find_variable(c, path->parts[0]) != NULL;
+    const struct p2e_enum_value *value = bound ? NULL : p2e_cel_enum_value(c, path);
     if (value)
         return check_enum_value(c, n, path, value);
 
@@ -226,7 +254,7 @@ static expr *check_has(checker *c, node *n)
     if (n->arg_count != 1)
         return fail(c, n->token, "has() takes one argument, a field: has(this.field)");
     node *arg = n->args[0];
-    bool bare = arg->kind == P2E_NODE_IDENT && !is_this(arg);
+    bool bare = arg->kind == P2E_NODE_IDENT && !is_this(arg) && !find_variable(c, arg);
     if (!bare && arg->kind != P2E_NODE_SELECT)
         return fail(c, arg->span, "has() takes a field: has(this.field)");
     if (bare && !p2e_message_field(c->message, arg->name))
@@ -322,6 +350,47 @@ static expr *apply(checker *c, node *n, const struct p2e_cel_function *function)
     return p2e_cel_fold(e);
 }
 
+// ---- Macros -------------------------------------------------------------------------------------
+
+static bool is_bool(checker *c, const expr *e, const char *what);
+
+static bool is_macro(const struct p2e_cel_function *function)
+{
+    return function->op >= P2E_CEL_ALL && function->op <= P2E_CEL_EXISTS_ONE;
+}
+
+static expr *check_macro_list(checker *c, node *n)
+{
+    char name[NAME_SIZE];
+    expr *list = check(c, n->args[0]);
+    if (!list)
+        return NULL;
+    p2e_cel_type_name(&list->type, name, sizeof(name));
+    if (list->type.kind == P2E_CEL_MAP)
+        return fail(c, n->token, "%s() over a map is not supported yet", n->name);
+    if (list->type.kind != P2E_CEL_LIST)
+        return fail(c, n->token, "%s() goes over a list, not over %s", n->name, name);
+    return list;
+}
+
+// list.all(x, condition)
+static expr *check_macro(checker *c, node *n, const struct p2e_cel_function *function)
+{
+    if (n->arg_count != 3 || n->args[1]->kind != P2E_NODE_IDENT)
+        return fail(c, n->token, "%s() takes a name and a condition: list.%s(x, x > 0)", n->name,
+                    n->name);
+    expr *list = check_macro_list(c, n);
+    expr *e = list ? make(c, n, function->op, scalar(P2E_CEL_BOOL), 2) : NULL;
+    if (!e)
+        return NULL;
+    e->args[0] = list;
+    struct p2e_cel_variable variable = {n->args[1]->name, e, c->variables};
+    struct p2e_cel_checker inner = *c;
+    inner.variables = &variable;
+    e->args[1] = check(&inner, n->args[2]);
+    return e->args[1] && is_bool(c, e->args[1], "the condition is a") ? e : NULL;
+}
+
 static expr *unknown_function(checker *c, node *n)
 {
     const char *near = p2e_cel_function_nearest(n->name);
@@ -341,6 +410,8 @@ static expr *check_call(checker *c, node *n)
         return fail(c, n->token, "%s() is called on a value: a.%s(b)", n->name, n->name);
     if (function->op == P2E_CEL_HAS)
         return check_has(c, n);
+    if (is_macro(function))
+        return check_macro(c, n, function);
     if (n->arg_count != function->arg_count)
         return fail(c, n->token, "%s() takes %s", n->name,
                     function->method_only ? "one argument" : "one value: size(a) or a.size()");

@@ -4,12 +4,20 @@
 
 #include "compiler/cel_parser.h"
 
+// A name that a macro binds, looked for from the innermost outwards.
+struct p2e_cel_variable {
+    const char *name;
+    const struct p2e_cel_expr *binder;
+    const struct p2e_cel_variable *outer;
+};
+
 struct p2e_cel_checker {
     const char *text;
     const struct p2e_message *message;
     const struct p2e_schema *schema;
     struct p2e_arena *arena;
     struct p2e_error *err;
+    const struct p2e_cel_variable *variables;
 };
 
 // The rule's tree, of type bool; NULL is an error.

@@ -23,8 +23,7 @@ static size_t power_of_two(size_t at_least)
     return size;
 }
 
-// ---- Constants and tables
-// ------------------------------------------------------------------------
+// ---- Constants and tables -----------------------------------------------------------------------
 static void emit_parameters(struct p2e_emitter *e)
 {
     const struct p2e_plan *plan = e->plan;
@@ -39,7 +38,8 @@ static void emit_parameters(struct p2e_emitter *e)
     emit(e, "#define P2E_NEEDS_MASK %zu\n", power_of_two(plan->needs_count) - 1);
     emit(e, "#define P2E_HAS_HOOKS %d\n", plan->has_hooks);
     emit(e, "#define P2E_HAS_ONEOFS %d\n", plan->has_oneofs);
-    emit(e, "#define P2E_HAS_REQUIRED %d\n\n", plan->has_required);
+    emit(e, "#define P2E_HAS_REQUIRED %d\n", plan->has_required);
+    emit(e, "#define P2E_HAS_SCOPES %d\n\n", plan->scope_count > 0);
 }
 
 // Tables are as large as their mask says; what is not named is 0.
@@ -64,8 +64,7 @@ static void emit_tables(struct p2e_emitter *e)
         emit_table(e, "u64", "p2e_needs", plan->needs, plan->needs_count);
 }
 
-// ---- Texts
-// ---------------------------------------------------------------------------------------
+// ---- Texts --------------------------------------------------------------------------------------
 static void emit_failures(struct p2e_emitter *e)
 {
     const uint16_t *failures = (const uint16_t *)(const void *)e->texts.failures.data;
@@ -96,8 +95,7 @@ static void emit_literals(struct p2e_emitter *e)
     emit(e, "\n};\n\n");
 }
 
-// ---- What is remembered
-// ----------------------------------------------------------------------------
+// ---- What is remembered -------------------------------------------------------------------------
 static void emit_all_accessors(struct p2e_emitter *e)
 {
     for (size_t i = 0; i < e->plan->place_count; i++) {
@@ -116,7 +114,7 @@ static void emit_zero_values(struct p2e_emitter *e, const struct p2e_place *plac
     }
     for (size_t i = 0; i < place->use_count; i++) {
         const struct p2e_use *use = place->uses[i];
-        for (size_t k = 0; use->field->repeated && k <= use->in_count; k++)
+        for (size_t k = 0; use->field->repeated && k <= use->test_count; k++)
             emit(e, "    s->value[%zu] = 0;\n", use->slot + k);
         if (use->child)
             emit_zero_values(e, use->child);
@@ -132,8 +130,7 @@ static void emit_reset(struct p2e_emitter *e)
     emit(e, "}\n\n");
 }
 
-// ---- Hooks: values that are looked at as they pass
-// -------------------------------------------------
+// ---- Hooks: values that are looked at as they pass ----------------------------------------------
 static int compare_numbers(const void *a, const void *b)
 {
     int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
@@ -173,6 +170,13 @@ static void emit_hook_enum(struct p2e_emitter *e, const struct p2e_field *field)
     emit(e, ")\n            return 0;\n");
 }
 
+static void emit_forget(struct p2e_emitter *e, const struct p2e_place *place)
+{
+    for (unsigned i = place->slot_begin; i < place->slot_end; i++)
+        emit(e, "        s->present[%u] = 0;\n", i);
+    emit_zero_values(e, place);
+}
+
 // Another member was set before: what was remembered of this one is of a message that is gone.
 static void emit_hook_member(struct p2e_emitter *e, const struct p2e_use *use)
 {
@@ -181,9 +185,7 @@ static void emit_hook_member(struct p2e_emitter *e, const struct p2e_use *use)
         return;
     emit(e, "        if (s->value[%u] != %u) {\n",
          use->place->oneof_slots[oneof - use->place->message->oneofs], p2e_plan_member(use->field));
-    for (unsigned i = use->child->slot_begin; i < use->child->slot_end; i++)
-        emit(e, "            s->present[%u] = 0;\n", i);
-    emit_zero_values(e, use->child);
+    emit_forget(e, use->child);
     emit(e, "        }\n");
 }
 
@@ -191,13 +193,10 @@ static void emit_hook_use(struct p2e_emitter *e, const struct p2e_use *use)
 {
     if (!p2e_use_is_hooked(use))
         return;
-    emit(e, "    case %u:\n", use->slot);
+    emit(e, "    case %u:\n", use->child ? use->child->node : use->hook);
     emit_hook_enum(e, use->field);
-    for (size_t i = 0; i < use->in_count; i++) {
-        emit(e, "        s->value[%zu] |= ", use->slot + 1 + i);
-        p2e_emit_element_equal(e, use->field, use->ins[i]->args[0]);
-        emit(e, ";\n");
-    }
+    for (size_t i = 0; i < use->test_count; i++)
+        p2e_emit_test(e, use, i);
     emit_hook_member(e, use);
     emit(e, "        break;\n");
 }
@@ -208,23 +207,60 @@ static void emit_hooks(struct p2e_emitter *e)
     if (!plan->has_hooks)
         return;
     emit(e, "// Returns 0 for a value that counts as an unknown field.\n"
-            "P2E_GLOBAL int p2e_hook(struct p2e_state *s, u32 slot, u64 value)\n{\n"
-            "    USED(value);\n    if (!s)\n        return 0;\n    switch (slot) {\n");
+            "P2E_GLOBAL int p2e_hook(struct p2e_state *s, u32 hook, u64 value)\n{\n"
+            "    USED(value);\n    if (!s)\n        return 0;\n    switch (hook) {\n");
     for (size_t i = 0; i < plan->place_count; i++) {
         for (size_t k = 0; k < plan->places[i]->use_count; k++)
             emit_hook_use(e, plan->places[i]->uses[k]);
     }
     for (size_t i = 0; i < plan->hooked_count; i++) {
-        emit(e, "    case %u:\n", plan->hooked[i].slot);
+        emit(e, "    case %u:\n", plan->hooked[i].hook);
         emit_hook_enum(e, plan->hooked[i].field);
         emit(e, "        break;\n");
     }
     emit(e, "    default:\n        break;\n    }\n    return 1;\n}\n\n");
 }
 
-// ---- Rules
-// ----------------------------------------------------------------------------------------- The
-// rule's text as a comment: one line, nothing in it that could end the comment.
+// ---- Scopes: elements of repeated fields that rules look into -----------------------------------
+static void emit_scope_begin(struct p2e_emitter *e)
+{
+    emit(e, "P2E_GLOBAL int p2e_scope_begin(struct p2e_state *s, u32 scope)\n{\n"
+            "    if (!s)\n        return 0;\n    switch (scope) {\n");
+    for (size_t i = 0; i < e->plan->scope_count; i++) {
+        emit(e, "    case %u:\n", e->plan->scopes[i]->scope);
+        emit_forget(e, e->plan->scopes[i]);
+        emit(e, "        break;\n");
+    }
+    emit(e, "    default:\n        break;\n    }\n    return 1;\n}\n\n");
+}
+
+static void emit_scope_tests(struct p2e_emitter *e, const struct p2e_use *use)
+{
+    if (!use->child || !use->child->scope)
+        return;
+    emit(e, "    case %u:\n", use->child->scope);
+    for (size_t i = 0; i < use->test_count; i++)
+        p2e_emit_test(e, use, i);
+    emit(e, "        break;\n");
+}
+
+static void emit_scopes(struct p2e_emitter *e)
+{
+    const struct p2e_plan *plan = e->plan;
+    if (!plan->scope_count)
+        return;
+    emit_scope_begin(e);
+    emit(e, "P2E_GLOBAL int p2e_scope_end(struct p2e_state *s, u32 scope)\n{\n"
+            "    if (!s)\n        return 0;\n    switch (scope) {\n");
+    for (size_t i = 0; i < plan->place_count; i++) {
+        for (size_t k = 0; k < plan->places[i]->use_count; k++)
+            emit_scope_tests(e, plan->places[i]->uses[k]);
+    }
+    emit(e, "    default:\n        break;\n    }\n    return 1;\n}\n\n");
+}
+
+// ---- Rules --------------------------------------------------------------------------------------
+// The rule's text as a comment: one line, nothing in it that could end the comment.
 static void emit_comment(struct p2e_emitter *e, const char *text)
 {
     emit(e, "// ");
@@ -290,8 +326,7 @@ static void emit_rules(struct p2e_emitter *e)
     emit(e, "    return P2E_RULE_COUNT;\n}\n\n");
 }
 
-// ---- What the object says of itself
-// ------------------------------------------------------------------
+// ---- What the object says of itself -------------------------------------------------------------
 static void add_string(struct p2e_buffer *b, const char *text)
 {
     p2e_buffer_add(b, text, strlen(text) + 1);
@@ -332,8 +367,7 @@ static void digest_sources(const struct p2e_buffer *out, char digest[65])
     SHA256End(&context, digest);
 }
 
-// ---- Whole
-// -------------------------------------------------------------------------------------------
+// ---- Whole --------------------------------------------------------------------------------------
 // Accessors and rules come first into a buffer of their own: they find the literals.
 static int emit_body(struct p2e_emitter *e, struct p2e_buffer *body, struct p2e_error *err)
 {
@@ -341,6 +375,7 @@ static int emit_body(struct p2e_emitter *e, struct p2e_buffer *body, struct p2e_
     e->out = body;
     emit_all_accessors(e);
     emit_hooks(e);
+    emit_scopes(e);
     emit_reset(e);
     emit_rules(e);
     e->out = out;

@@ -8,19 +8,26 @@
 
 #define WORD_SIZE 8 // texts up to this are compared as one word
 
-// ---- Which expressions can be an error
-// ---------------------------------------------------------------
+// ---- Which expressions can be an error ----------------------------------------------------------
 static bool is_arithmetic(const struct p2e_cel_expr *expr)
 {
     return expr->op == P2E_CEL_NEGATE || (expr->op >= P2E_CEL_ADD && expr->op <= P2E_CEL_MODULO);
 }
 
 // A string that the parser did not check for UTF-8 may have no length in code points.
+static bool is_checked_text(const struct p2e_cel_expr *text)
+{
+    if (text->op == P2E_CEL_CONST)
+        return true;
+    if (text->op == P2E_CEL_ELEMENT)
+        return text->binder->args[0]->field->validate_utf8;
+    return text->op == P2E_CEL_SELECT && text->field->validate_utf8;
+}
+
 static bool is_unchecked_size(const struct p2e_cel_expr *expr)
 {
-    const struct p2e_cel_expr *text = expr->op == P2E_CEL_SIZE ? expr->args[0] : NULL;
-    return text && text->type.kind == P2E_CEL_STRING && text->op != P2E_CEL_CONST &&
-           !(text->op == P2E_CEL_SELECT && text->field->validate_utf8);
+    return expr->op == P2E_CEL_SIZE && expr->args[0]->type.kind == P2E_CEL_STRING &&
+           !is_checked_text(expr->args[0]);
 }
 
 static bool can_fail(const struct p2e_cel_expr *expr)
@@ -34,8 +41,7 @@ static bool can_fail(const struct p2e_cel_expr *expr)
     return false;
 }
 
-// ---- Constants
-// ---------------------------------------------------------------------------------------
+// ---- Constants ----------------------------------------------------------------------------------
 static uint64_t double_bits(double value)
 {
     uint64_t bits;
@@ -78,9 +84,8 @@ static void emit_const(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     }
 }
 
-// ---- Fields
-// ------------------------------------------------------------------------------------------ How
-// the value of a slot becomes what CEL sees, around the wire value `%s`.
+// ---- Fields -------------------------------------------------------------------------------------
+// How the value of a slot becomes what CEL sees, around the wire value `%s`.
 static const char *const conversions[] = {
     [P2E_TYPE_DOUBLE] = "%s",
     [P2E_TYPE_FLOAT] = "p2e_widen(%s)",
@@ -212,8 +217,7 @@ static void emit_has(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
         emit(e, text ? "(p2e_text_size(get_%u(s)) != 0)" : "(get_%u(s) != 0)", use->slot);
 }
 
-// ---- Texts
-// -------------------------------------------------------------------------------------------
+// ---- Texts --------------------------------------------------------------------------------------
 static bool is_word(const struct p2e_cel_expr *expr)
 {
     return expr->op == P2E_CEL_CONST && expr->value.text.size <= WORD_SIZE;
@@ -266,8 +270,7 @@ static void emit_size(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     emit(e, is_unchecked_size(expr) ? ", &failed)" : ")");
 }
 
-// ---- Operators
-// ---------------------------------------------------------------------------------------
+// ---- Operators ----------------------------------------------------------------------------------
 static void emit_call(struct p2e_emitter *e, const char *name, const struct p2e_cel_expr *expr,
                       const char *end)
 {
@@ -447,23 +450,37 @@ static void emit_in_literal(struct p2e_emitter *e, const struct p2e_cel_expr *ex
     emit(e, "%s", list->arg_count ? ")" : "0)");
 }
 
+// What the tally of a test says in the end; that of an empty list where the path does not lead there.
+static void emit_tally(struct p2e_emitter *e, const struct p2e_cel_expr *test,
+                       const struct p2e_cel_expr *list, const char *verdict)
+{
+    const struct p2e_use *use = p2e_plan_use(e->plan, list);
+    size_t i = 0;
+    while (use->tests[i] != test)
+        i++;
+    emit(e, "%s(1", verdict);
+    emit_path_holds(e, use);
+    emit(e, " ? s->value[%zu] : 0)", use->slot + 1 + i);
+}
+
+static void emit_macro(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    const char *verdict = expr->op == P2E_CEL_ALL      ? "p2e_all"
+                          : expr->op == P2E_CEL_EXISTS ? "p2e_exists"
+                                                       : "p2e_exists_one";
+    emit_tally(e, expr, expr->args[0], verdict);
+}
+
 static void emit_in(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     if (expr->args[1]->op == P2E_CEL_LIST_LITERAL) {
         emit_in_literal(e, expr);
         return;
     }
-    const struct p2e_use *use = p2e_plan_use(e->plan, expr->args[1]);
-    size_t i = 0;
-    while (use->ins[i] != expr)
-        i++;
-    emit(e, "(s->value[%zu] != 0", use->slot + 1 + i);
-    emit_path_holds(e, use);
-    emit(e, ")");
+    emit_tally(e, expr, expr->args[1], "p2e_exists");
 }
 
-// ---- Whole
-// -------------------------------------------------------------------------------------------
+// ---- Whole --------------------------------------------------------------------------------------
 static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     switch (expr->op) {
@@ -492,6 +509,11 @@ static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr
     case P2E_CEL_IN:
         emit_in(e, expr);
         break;
+    case P2E_CEL_ALL:
+    case P2E_CEL_EXISTS:
+    case P2E_CEL_EXISTS_ONE:
+        emit_macro(e, expr);
+        break;
     case P2E_CEL_STARTS_WITH:
         emit_text_test(e, "p2e_text_starts_with", expr->args[0], expr->args[1]);
         break;
@@ -515,6 +537,9 @@ static void emit_plain(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
         break;
     case P2E_CEL_SELECT:
         emit_select(e, expr);
+        break;
+    case P2E_CEL_ELEMENT:
+        emit_converted(e, expr->binder->args[0]->field->type, "value");
         break;
     case P2E_CEL_HAS:
         emit_has(e, expr);
@@ -559,8 +584,9 @@ void p2e_emit_expr(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     emit(e, "; p2e_checked(failed, result); })");
 }
 
-void p2e_emit_element_equal(struct p2e_emitter *e, const struct p2e_field *field,
-                            const struct p2e_cel_expr *element)
+// "The element `value` is the constant `element`".
+static void emit_element_equal(struct p2e_emitter *e, const struct p2e_field *field,
+                               const struct p2e_cel_expr *element)
 {
     if (field->type == P2E_TYPE_STRING || field->type == P2E_TYPE_BYTES) {
         const char *data = element->value.text.data;
@@ -579,4 +605,15 @@ void p2e_emit_element_equal(struct p2e_emitter *e, const struct p2e_field *field
     emit(e, field->type == P2E_TYPE_DOUBLE || field->type == P2E_TYPE_FLOAT ? ", " : ") == ");
     emit_const(e, element);
     emit(e, field->type == P2E_TYPE_DOUBLE || field->type == P2E_TYPE_FLOAT ? ") == 0" : ")");
+}
+
+void p2e_emit_test(struct p2e_emitter *e, const struct p2e_use *use, size_t index)
+{
+    const struct p2e_cel_expr *test = use->tests[index];
+    emit(e, "        p2e_tally(&s->value[%zu], ", use->slot + 1 + index);
+    if (test->op == P2E_CEL_IN)
+        emit_element_equal(e, use->field, test->args[0]);
+    else
+        p2e_emit_expr(e, test->args[1]);
+    emit(e, ");\n");
 }

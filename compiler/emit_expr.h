@@ -19,8 +19,8 @@ void p2e_emit_accessors(struct p2e_emitter *e, const struct p2e_use *use);
 // of a double, or a text (u64). Uses `s`, the walker's state.
 void p2e_emit_expr(struct p2e_emitter *e, const struct p2e_cel_expr *expr);
 
-// The test "the element `value` of a repeated field, as it passes, is the constant `element`".
-void p2e_emit_element_equal(struct p2e_emitter *e, const struct p2e_field *field,
-                            const struct p2e_cel_expr *element);
+// A statement that notes what test `index` of a repeated field says of one element: of a scalar, which
+// is `value` as the wire has it, or of the message whose scope ends.
+void p2e_emit_test(struct p2e_emitter *e, const struct p2e_use *use, size_t index);
 
 #endif

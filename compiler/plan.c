@@ -39,11 +39,11 @@ unsigned p2e_plan_member(const struct p2e_field *field)
 bool p2e_use_is_hooked(const struct p2e_use *use)
 {
     bool closed = use->field->enumeration && use->field->enumeration->closed;
-    return closed || use->in_count || (use->child && use->field->oneof);
+    bool tested = use->test_count && !use->field->message;
+    return closed || tested || (use->child && use->field->oneof);
 }
 
-// ---- Places and uses
-// -----------------------------------------------------------------------------
+// ---- Places and uses ----------------------------------------------------------------------------
 static struct p2e_place *add_place(struct p2e_plan *plan, const struct p2e_message *message,
                                    struct p2e_use *parent)
 {
@@ -105,22 +105,54 @@ static struct p2e_use *need_use(struct p2e_plan *plan, struct p2e_place *place,
     return use;
 }
 
-// The place of an expression of message type, made where it is new.
-static struct p2e_place *need_place(struct p2e_plan *plan, const struct p2e_cel_expr *expr)
+// Walks a rule. Inside of a macro's condition `binder` is the macro and `element` the place of its
+// list's elements, NULL where they are scalars.
+struct collector {
+    struct p2e_plan *plan;
+    const struct p2e_plan_rule *rule;
+    const struct p2e_cel_expr *binder;
+    struct p2e_place *element;
+    struct p2e_error *err;
+};
+
+static int refuse(const struct collector *c, const struct p2e_cel_expr *expr, const char *why)
 {
-    if (expr->op == P2E_CEL_THIS)
-        return plan->places[0];
-    struct p2e_place *outer = need_place(plan, expr->args[0]);
-    struct p2e_use *use = outer ? need_use(plan, outer, expr->field) : NULL;
+    return p2e_error_at(c->err, c->rule->expression, expr->span, "%s", why);
+}
+
+static int check_reach(const struct collector *c, const struct p2e_cel_expr *root)
+{
+    if (root->op == P2E_CEL_ELEMENT ? root->binder == c->binder : !c->binder)
+        return 0;
+    return refuse(c, root,
+                  "a condition on the elements of a list can look at the element alone: elements "
+                  "are judged as they pass, before the other fields are known");
+}
+
+// The place of an expression of message type, made where it is new. NULL is an error.
+static struct p2e_place *need_place(const struct collector *c, const struct p2e_cel_expr *expr)
+{
+    if (expr->op == P2E_CEL_THIS || expr->op == P2E_CEL_ELEMENT) {
+        if (check_reach(c, expr) < 0)
+            return NULL;
+        return expr->op == P2E_CEL_THIS ? c->plan->places[0] : c->element;
+    }
+    struct p2e_place *outer = need_place(c, expr->args[0]);
+    struct p2e_use *use = outer ? need_use(c->plan, outer, expr->field) : NULL;
     if (use && !use->child)
-        use->child = add_place(plan, expr->field->message, use);
+        use->child = add_place(c->plan, expr->field->message, use);
+    if (outer && (!use || !use->child))
+        out_of_memory(c->err);
     return use ? use->child : NULL;
 }
 
-static struct p2e_use *need_select(struct p2e_plan *plan, const struct p2e_cel_expr *select)
+static struct p2e_use *need_select(const struct collector *c, const struct p2e_cel_expr *select)
 {
-    struct p2e_place *place = need_place(plan, select->args[0]);
-    return place ? need_use(plan, place, select->field) : NULL;
+    struct p2e_place *place = need_place(c, select->args[0]);
+    struct p2e_use *use = place ? need_use(c->plan, place, select->field) : NULL;
+    if (place && !use)
+        out_of_memory(c->err);
+    return use;
 }
 
 static const struct p2e_place *find_place(const struct p2e_plan *plan,
@@ -128,6 +160,8 @@ static const struct p2e_place *find_place(const struct p2e_plan *plan,
 {
     if (expr->op == P2E_CEL_THIS)
         return plan->places[0];
+    if (expr->op == P2E_CEL_ELEMENT)
+        return p2e_plan_use(plan, expr->binder->args[0])->child;
     return find_use(find_place(plan, expr->args[0]), expr->field)->child;
 }
 
@@ -136,89 +170,118 @@ const struct p2e_use *p2e_plan_use(const struct p2e_plan *plan, const struct p2e
     return find_use(find_place(plan, select->args[0]), select->field);
 }
 
-// ---- What the rules look at
-// ------------------------------------------------------------------------
-static int collect(struct p2e_plan *plan, const struct p2e_plan_rule *rule,
-                   const struct p2e_cel_expr *expr, struct p2e_error *err);
+// ---- What the rules look at ---------------------------------------------------------------------
+static int collect(const struct collector *c, const struct p2e_cel_expr *expr);
 
-static int collect_args(struct p2e_plan *plan, const struct p2e_plan_rule *rule,
-                        const struct p2e_cel_expr *expr, struct p2e_error *err)
+static int collect_args(const struct collector *c, const struct p2e_cel_expr *expr)
 {
     for (size_t i = 0; i < expr->arg_count; i++) {
-        if (collect(plan, rule, expr->args[i], err) < 0)
+        if (collect(c, expr->args[i]) < 0)
             return -1;
     }
     return 0;
 }
 
-static int collect_select(struct p2e_plan *plan, const struct p2e_cel_expr *expr,
-                          struct p2e_error *err)
+static int collect_select(const struct collector *c, const struct p2e_cel_expr *expr)
 {
-    struct p2e_use *use = need_select(plan, expr);
+    struct p2e_use *use = need_select(c, expr);
     if (!use)
-        return out_of_memory(err);
+        return -1;
     // has() of a field without presence asks for its value, too: is it other than the default?
     if (expr->op == P2E_CEL_SELECT || use->field->presence == P2E_PRESENCE_IMPLICIT)
         use->value |= !use->field->repeated && !use->field->message;
     return 0;
 }
 
-static int collect_size(struct p2e_plan *plan, const struct p2e_plan_rule *rule,
-                        const struct p2e_cel_expr *expr, struct p2e_error *err)
+static int collect_size(const struct collector *c, const struct p2e_cel_expr *expr)
 {
     if (expr->args[0]->type.kind == P2E_CEL_MAP)
-        return p2e_error_at(err, rule->expression, expr->args[0]->span,
-                            "the size of a map is not known in the kernel: entries with the same "
-                            "key count once; has() tells whether there is any");
-    return collect_args(plan, rule, expr, err);
+        return refuse(c, expr->args[0],
+                      "the size of a map is not known in the kernel: entries with the same key "
+                      "count once; has() tells whether there is any");
+    return collect_args(c, expr);
 }
 
-static int collect_in(struct p2e_plan *plan, const struct p2e_plan_rule *rule,
-                      const struct p2e_cel_expr *expr, struct p2e_error *err)
+static struct p2e_use *need_test(const struct collector *c, const struct p2e_cel_expr *list,
+                                 const struct p2e_cel_expr *test)
+{
+    struct p2e_use *use = need_select(c, list);
+    if (use && push(&c->plan->arena, (void ***)&use->tests, &use->test_count, (void *)test) < 0) {
+        out_of_memory(c->err);
+        return NULL;
+    }
+    return use;
+}
+
+static int collect_in(const struct collector *c, const struct p2e_cel_expr *expr)
 {
     const struct p2e_cel_expr *element = expr->args[0], *list = expr->args[1];
     if (list->op == P2E_CEL_LIST_LITERAL)
-        return collect_args(plan, rule, expr, err);
+        return collect_args(c, expr);
     if (element->op != P2E_CEL_CONST)
-        return p2e_error_at(err, rule->expression, element->span,
-                            "only a constant can be looked up in a repeated field: its elements "
-                            "are judged as they pass, before the other fields are known");
-    struct p2e_use *use = need_select(plan, list);
-    if (!use || push(&plan->arena, (void ***)&use->ins, &use->in_count, (void *)expr) < 0)
-        return out_of_memory(err);
+        return refuse(c, element,
+                      "only a constant can be looked up in a repeated field: its elements are "
+                      "judged as they pass, before the other fields are known");
+    return need_test(c, list, expr) ? 0 : -1;
+}
+
+static int need_scope(const struct collector *c, struct p2e_use *use)
+{
+    struct p2e_plan *plan = c->plan;
+    if (!use->field->message || use->child)
+        return 0;
+    use->child = add_place(plan, use->field->message, NULL);
+    if (!use->child ||
+        push(&plan->arena, (void ***)&plan->scopes, &plan->scope_count, use->child) < 0)
+        return out_of_memory(c->err);
+    use->child->scope = plan->scope_count;
     return 0;
 }
 
-static int collect_contains(struct p2e_plan *plan, const struct p2e_plan_rule *rule,
-                            const struct p2e_cel_expr *expr, struct p2e_error *err)
+static int collect_macro(const struct collector *c, const struct p2e_cel_expr *expr)
 {
-    if (expr->args[1]->op != P2E_CEL_CONST)
-        return p2e_error_at(err, rule->expression, expr->args[1]->span,
-                            "contains() needs a constant here: a search for a value out of the "
-                            "same message has no bound that a kernel accepts");
-    return collect_args(plan, rule, expr, err);
+    struct p2e_use *use = need_test(c, expr->args[0], expr);
+    if (!use || need_scope(c, use) < 0)
+        return -1;
+    struct collector inner = *c;
+    inner.binder = expr;
+    inner.element = use->child;
+    return collect(&inner, expr->args[1]);
 }
 
-static int collect(struct p2e_plan *plan, const struct p2e_plan_rule *rule,
-                   const struct p2e_cel_expr *expr, struct p2e_error *err)
+static int collect_contains(const struct collector *c, const struct p2e_cel_expr *expr)
+{
+    if (expr->args[1]->op != P2E_CEL_CONST)
+        return refuse(c, expr->args[1],
+                      "contains() needs a constant here: a search for a value out of the same "
+                      "message has no bound that a kernel accepts");
+    return collect_args(c, expr);
+}
+
+static int collect(const struct collector *c, const struct p2e_cel_expr *expr)
 {
     switch (expr->op) {
+    case P2E_CEL_ELEMENT:
+        return check_reach(c, expr);
     case P2E_CEL_SELECT:
     case P2E_CEL_HAS:
-        return collect_select(plan, expr, err);
+        return collect_select(c, expr);
     case P2E_CEL_SIZE:
-        return collect_size(plan, rule, expr, err);
+        return collect_size(c, expr);
     case P2E_CEL_IN:
-        return collect_in(plan, rule, expr, err);
+        return collect_in(c, expr);
+    case P2E_CEL_ALL:
+    case P2E_CEL_EXISTS:
+    case P2E_CEL_EXISTS_ONE:
+        return collect_macro(c, expr);
     case P2E_CEL_CONTAINS:
-        return collect_contains(plan, rule, expr, err);
+        return collect_contains(c, expr);
     default:
-        return collect_args(plan, rule, expr, err);
+        return collect_args(c, expr);
     }
 }
 
-// ---- Slots
-// -----------------------------------------------------------------------------------------
+// ---- Slots --------------------------------------------------------------------------------------
 static int number_slots(struct p2e_plan *plan, struct p2e_place *place, unsigned depth,
                         struct p2e_error *err)
 {
@@ -230,7 +293,7 @@ static int number_slots(struct p2e_plan *plan, struct p2e_place *place, unsigned
     for (size_t i = 0; i < place->use_count; i++) {
         struct p2e_use *use = place->uses[i];
         use->slot = plan->slot_count;
-        plan->slot_count += 1 + use->in_count;
+        plan->slot_count += 1 + use->test_count;
         if (plan->slot_count > P2E_SLOTS_MAX || depth > P2E_FRAMES_MAX)
             return p2e_error_set(err,
                                  "the rules look at too many fields: at most %d, and %d levels "
@@ -243,12 +306,12 @@ static int number_slots(struct p2e_plan *plan, struct p2e_place *place, unsigned
     return 0;
 }
 
-// ---- Whole
-// -----------------------------------------------------------------------------------------
+// ---- Whole --------------------------------------------------------------------------------------
 static int collect_rules(struct p2e_plan *plan, struct p2e_error *err)
 {
     for (size_t i = 0; i < plan->rule_count; i++) {
-        if (collect(plan, &plan->rules[i], plan->rules[i].cel.root, err) < 0)
+        struct collector c = {.plan = plan, .rule = &plan->rules[i], .err = err};
+        if (collect(&c, plan->rules[i].cel.root) < 0)
             return p2e_error_prefix(err, "rule \"%s\"", plan->rules[i].id);
     }
     plan->slot_count = 1;

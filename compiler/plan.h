@@ -24,12 +24,14 @@ struct p2e_place;
 struct p2e_use {
     const struct p2e_field *field;
     struct p2e_place *place;
-    struct p2e_place *child; // of a singular message that is a place, else NULL
+    struct p2e_place *child; // of a message field whose fields are looked at, else NULL
     bool value;              // the (last) value is looked at, not only presence or count
-    const struct p2e_cel_expr *
-        *ins; // `constant in field`: each has a slot of its own, after `slot`
-    size_t in_count;
+    // What is asked of each element of a repeated field as it passes: `constant in list`, and macros.
+    // Each has a slot of its own, after `slot`.
+    const struct p2e_cel_expr **tests;
+    size_t test_count;
     unsigned slot;
+    unsigned hook; // of a scalar that is hooked: number of its case in the emitted function
 };
 
 struct p2e_place {
@@ -40,12 +42,15 @@ struct p2e_place {
     unsigned *oneof_slots; // by oneof of the message, 0 where no rule asks; holds the member set
     unsigned slot_begin, slot_end; // of the place and all below it
     unsigned node;
+    // An element of a repeated field: it begins anew each time, and what is asked of it is answered when
+    // it ends. 0 for a message that is merged from all its occurrences.
+    unsigned scope;
 };
 
 // A closed enum whose field must be told known numbers from unknown ones where no rule looks.
 struct p2e_hooked_field {
     const struct p2e_field *field;
-    unsigned slot;
+    unsigned hook;
 };
 
 // A rule, checked.
@@ -62,9 +67,12 @@ struct p2e_plan {
 
     struct p2e_place **places; // [0] is the root's
     size_t place_count;
+    struct p2e_place **scopes; // places that are elements; scope number i + 1 is scopes[i]
+    size_t scope_count;
     unsigned slot_count; // slot 0 included
     struct p2e_hooked_field *hooked;
     size_t hooked_count;
+    unsigned hook_count; // numbers given out, above all nodes
 
     // The walker's tables (bpf/table.h).
     uint64_t *table;

@@ -55,8 +55,7 @@ static struct p2e_use *use_of(const struct row *row, const struct p2e_field *fie
     return NULL;
 }
 
-// ---- Rows
-// ------------------------------------------------------------------------------------------
+// ---- Rows ---------------------------------------------------------------------------------------
 static void add_row(struct layout *l, const struct p2e_message *message, struct p2e_place *place)
 {
     l->rows[l->row_count++] = (struct row){.message = message, .place = place};
@@ -127,8 +126,7 @@ static int number_rows(struct layout *l)
     return 0;
 }
 
-// ---- Required fields
-// -------------------------------------------------------------------------------
+// ---- Required fields ----------------------------------------------------------------------------
 static int count_required(struct layout *l, struct row *row)
 {
     unsigned count = 0;
@@ -159,8 +157,7 @@ static int lay_required(struct layout *l)
     return 0;
 }
 
-// ---- Entries
-// ---------------------------------------------------------------------------------------
+// ---- Entries ------------------------------------------------------------------------------------
 static uint64_t part(unsigned shift, uint64_t value)
 {
     return value << shift;
@@ -188,13 +185,25 @@ static uint64_t entry_oneof(struct layout *l, const struct row *row, const struc
     return part(P2E_ENTRY_ONEOF, slot) | part(P2E_ENTRY_MEMBER, p2e_plan_member(field));
 }
 
-static uint64_t entry_use(struct layout *l, const struct p2e_use *use)
+// Hooks are told apart by what else would be the child's node: of messages it is that, of scalars a
+// number above all nodes.
+static uint64_t entry_hook(struct layout *l, unsigned *hook)
+{
+    if (!*hook)
+        *hook = l->plan->table_size + l->plan->hook_count++;
+    l->plan->has_hooks = true;
+    return part(P2E_ENTRY_HOOK, 1) | part(P2E_ENTRY_CHILD, *hook);
+}
+
+static uint64_t entry_use(struct layout *l, struct p2e_use *use)
 {
     bool text = use->field->type == P2E_TYPE_STRING || use->field->type == P2E_TYPE_BYTES;
-    bool hooked = p2e_use_is_hooked(use);
-    l->plan->has_hooks |= hooked;
-    return part(P2E_ENTRY_SLOT, use->slot) | part(P2E_ENTRY_HOOK, hooked) |
-           part(P2E_ENTRY_KEEP, text && (use->value || use->in_count));
+    uint64_t entry = part(P2E_ENTRY_SLOT, use->slot) |
+                     part(P2E_ENTRY_KEEP, text && (use->value || use->test_count));
+    if (!p2e_use_is_hooked(use))
+        return entry;
+    l->plan->has_hooks = true;
+    return entry | (use->child ? part(P2E_ENTRY_HOOK, 1) : entry_hook(l, &use->hook));
 }
 
 static bool is_closed_enum(const struct p2e_field *field)
@@ -202,17 +211,16 @@ static bool is_closed_enum(const struct p2e_field *field)
     return field->enumeration && field->enumeration->closed;
 }
 
-// A required closed enum with an unknown number is a missing field: it needs a hook, hence a slot.
+// A required closed enum with an unknown number is a missing field: it needs a hook.
 static uint64_t entry_hooked_required(struct layout *l, const struct p2e_field *field)
 {
     struct p2e_plan *plan = l->plan;
-    for (size_t i = 0; i < plan->hooked_count; i++) {
-        if (plan->hooked[i].field == field)
-            return part(P2E_ENTRY_SLOT, plan->hooked[i].slot) | part(P2E_ENTRY_HOOK, 1);
-    }
-    plan->hooked[plan->hooked_count++] = (struct p2e_hooked_field){field, plan->slot_count};
-    plan->has_hooks = true;
-    return part(P2E_ENTRY_SLOT, plan->slot_count++) | part(P2E_ENTRY_HOOK, 1);
+    size_t i = 0;
+    while (i < plan->hooked_count && plan->hooked[i].field != field)
+        i++;
+    if (i == plan->hooked_count)
+        plan->hooked[plan->hooked_count++] = (struct p2e_hooked_field){.field = field};
+    return entry_hook(l, &plan->hooked[i].hook);
 }
 
 static uint64_t entry_child(struct layout *l, const struct p2e_field *field,
@@ -228,7 +236,7 @@ static uint64_t entry_child(struct layout *l, const struct p2e_field *field,
 static uint64_t make_entry(struct layout *l, const struct row *row, const struct p2e_field *field,
                            unsigned required)
 {
-    const struct p2e_use *use = use_of(row, field);
+    struct p2e_use *use = use_of(row, field);
     uint64_t entry = entry_form(field) | entry_oneof(l, row, field) | entry_child(l, field, use) |
                      part(P2E_ENTRY_REQUIRED, required);
     if (use)
@@ -244,7 +252,8 @@ static void lay_row(struct layout *l, const struct row *row)
     bool sparse = row->dense_fields < row->message->field_count;
     unsigned required = 0;
     plan->table[row->node] = part(P2E_ROW_DENSE, row->dense) | part(P2E_ROW_SPARSE, sparse) |
-                             part(P2E_ROW_NEEDS, row->needs);
+                             part(P2E_ROW_NEEDS, row->needs) |
+                             part(P2E_ROW_SCOPE, row->place ? row->place->scope : 0);
     for (size_t i = 0; i < row->message->field_count; i++) {
         const struct p2e_field *field = &row->message->fields[i];
         bool is_required = field->presence == P2E_PRESENCE_REQUIRED && !field->repeated;
@@ -284,9 +293,9 @@ static int lay_tables(struct layout *l)
     plan->sparse_count = 0;
     for (size_t i = 0; i < l->row_count; i++)
         lay_row(l, &l->rows[i]);
-    if (plan->slot_count > P2E_SLOTS_MAX)
-        return p2e_error_set(l->err, "message %s reaches more than %d required closed enums",
-                             plan->message->full_name, P2E_SLOTS_MAX);
+    if (plan->table_size + plan->hook_count > P2E_TABLE_MAX)
+        return p2e_error_set(l->err, "message %s reaches too many fields for one filter",
+                             plan->message->full_name);
     return 0;
 }
 
