@@ -9,16 +9,21 @@
 #include "base/file.h"
 #include "compiler/schema_private.h"
 
-#define MEMORY_MAX ((size_t)1 << 30) // for the descriptors, and again for the model
+// A set of the largest size, its copy, these two and what building needs for a while stay below
+// 512 MiB.
+#define DESCRIPTORS_MAX ((size_t)128 << 20)
+#define MODEL_MAX       ((size_t)128 << 20)
+
+#define ALLOCATION_COST 16 // of malloc itself
 
 // ---- protobuf-c within a budget -----------------------------------------------------------------
 
 static void *budget_alloc(void *budget, size_t size)
 {
-    size_t *left = budget;
-    if (size > *left)
+    size_t *left = budget, cost = size + ALLOCATION_COST;
+    if (size > *left || cost > *left)
         return NULL;
-    *left -= size;
+    *left -= cost;
     return malloc(size);
 }
 
@@ -41,13 +46,15 @@ static void unpacked_free(struct unpacked *u)
 
 static int unpack(const void *data, size_t size, struct unpacked *u, struct p2e_error *err)
 {
-    u->budget = MEMORY_MAX;
+    u->budget = DESCRIPTORS_MAX;
     u->allocator = (ProtobufCAllocator){budget_alloc, budget_free, &u->budget};
     if (size > P2E_SCHEMA_SIZE_MAX)
         return p2e_error_set(err, "the schema is larger than %zu MiB", P2E_SCHEMA_SIZE_MAX >> 20);
-    if (p2e_schema_scan(data, size, err) < 0)
+    _cleanup_(p2e_buffer_free) struct p2e_buffer bare = {0};
+    if (p2e_schema_scan(data, size, err) < 0 || p2e_schema_strip(data, size, &bare, err) < 0)
         return -1;
-    u->set = google__protobuf__file_descriptor_set__unpack(&u->allocator, size, data);
+    u->set = google__protobuf__file_descriptor_set__unpack(&u->allocator, bare.size,
+                                                           (const uint8_t *)bare.data);
     if (!u->set)
         return p2e_error_set(err, "not a FileDescriptorSet that can be read: it is damaged, too "
                                   "large, or has a custom option that is a group");
@@ -67,7 +74,7 @@ int p2e_schema_parse(const void *data, size_t size, struct p2e_schema *schema,
     struct p2e_arena *arena = malloc(sizeof(*arena));
     if (!arena)
         return p2e_error_set(err, "out of memory");
-    *arena = (struct p2e_arena){.limit = MEMORY_MAX};
+    *arena = (struct p2e_arena){.limit = MODEL_MAX};
     schema->memory = arena;
     SHA256Data(data, size, schema->digest);
     if (p2e_schema_build(u.set, arena, schema, err) < 0) {

@@ -9,6 +9,12 @@
 
 #include "base/error.h"
 
+// Part of a serialized message. `data` is NULL when there is none, which an empty one is not.
+struct p2e_bytes {
+    const char *data;
+    size_t size;
+};
+
 // Same numbers as google.protobuf.FieldDescriptorProto.Type.
 enum p2e_type {
     P2E_TYPE_DOUBLE = 1,
@@ -33,8 +39,9 @@ enum p2e_type {
 
 enum p2e_presence {
     P2E_PRESENCE_IMPLICIT, // proto3 scalar: absent and default are the same
-    P2E_PRESENCE_EXPLICIT, // proto2 and proto3 optional, oneof members, submessages
-    P2E_PRESENCE_REQUIRED, // proto2 required
+    P2E_PRESENCE_EXPLICIT, // proto2 and proto3 optional, editions, oneof members, submessages,
+                           // extensions
+    P2E_PRESENCE_REQUIRED, // proto2 required, and the editions' feature of that name
 };
 
 struct p2e_enum_value {
@@ -44,7 +51,8 @@ struct p2e_enum_value {
 
 struct p2e_enum {
     char *full_name;               // without a leading dot
-    bool closed;                   // proto2: an unknown number is an unknown field
+    bool closed;                   // an unknown number is an unknown field, whatever file the
+                                   // enum is used in
     struct p2e_enum_value *values; // in the order of the schema
     size_t value_count;
     struct p2e_enum_value **by_name; // the same, sorted; private
@@ -57,16 +65,18 @@ struct p2e_oneof {
     char *name;
     struct p2e_field **fields;
     size_t field_count;
+    struct p2e_bytes validate; // as p2e_message's
 };
 
 struct p2e_field {
-    char *name; // a group's is its field name (lower case)
+    char *name; // a proto2 group's is its field name (lower case); an extension's its full name
     uint32_t number;
     enum p2e_type type;
     enum p2e_presence presence; // of a field that is not repeated
     bool repeated;              // maps too
     bool map;                   // repeated, and `message` is the map entry type
-    bool validate_utf8;         // string fields of proto3
+    bool extension;             // `parent` is the message that it extends
+    bool validate_utf8;         // string fields of proto3, and of editions unless told otherwise
     struct p2e_message *parent;
     struct p2e_message *message;  // type MESSAGE or GROUP, else NULL
     struct p2e_enum *enumeration; // type ENUM, else NULL
@@ -77,6 +87,8 @@ struct p2e_field {
     uint64_t default_bits;
     char *default_text; // string and bytes with a default that is not empty, unescaped; else NULL
     size_t default_size;
+    struct p2e_bytes validate;   // as p2e_message's
+    struct p2e_bytes predefined; // the same of option 1160, (buf.validate.predefined)
 };
 
 struct p2e_message {
@@ -87,9 +99,17 @@ struct p2e_message {
     struct p2e_field **by_name; // the same, sorted; private
     struct p2e_oneof *oneofs;
     size_t oneof_count;
+    // Fields that others declare for this message, ascending by number. They are none of `fields`:
+    // a rule does not see them, and a message is judged as if they were unknown.
+    struct p2e_field *extensions;
+    size_t extension_count;
+    // The annotation: the content of option 1159, (buf.validate.message) if the set has that
+    // extension, all its occurrences one after another, as protobuf merges them.
+    struct p2e_bytes validate;
     bool map_entry;
     bool message_set;
-    size_t index; // position in p2e_schema.messages
+    bool has_required; // a field of its own is required
+    size_t index;      // position in p2e_schema.messages
 };
 
 // Pointers stay valid until p2e_schema_free.
@@ -104,8 +124,9 @@ struct p2e_schema {
 
 // Reads `path`: a .proto source (compiled by protoc with `includes` and the file's own folder as
 // import paths) or a serialized FileDescriptorSet (any other file name). Types of imported files
-// are included. Bounded: a set over 64 MiB, nesting too deep or a field that refers to an unknown
-// type is an error. protoc's own messages are passed on, cut to what names the fault.
+// are included. proto2, proto3 and the editions 2023 and 2024 are read; a later edition is an
+// error. Bounded: a set over 64 MiB, nesting too deep or a field that refers to an unknown type is
+// an error. protoc's own messages are passed on, cut to what names the fault.
 int p2e_schema_load(const char *path, char *const *includes, size_t include_count,
                     struct p2e_schema *schema, struct p2e_error *err);
 // The same from a FileDescriptorSet in memory.
@@ -120,6 +141,8 @@ const struct p2e_enum *p2e_schema_enum(const struct p2e_schema *schema, const ch
 const struct p2e_message *p2e_schema_require(const struct p2e_schema *schema, const char *name,
                                              struct p2e_error *err);
 const struct p2e_field *p2e_message_field(const struct p2e_message *message, const char *name);
+const struct p2e_field *p2e_message_number(const struct p2e_message *message, uint32_t number);
+const struct p2e_field *p2e_message_extension(const struct p2e_message *message, uint32_t number);
 const struct p2e_enum_value *p2e_enum_value(const struct p2e_enum *enumeration, const char *name);
 
 #endif

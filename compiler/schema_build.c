@@ -1,5 +1,6 @@
 // From unpacked descriptors to the model: names first, sorted, so that every later step finds a
-// type by binary search; then enums; then fields, which refer to both.
+// type by binary search; then enums; then fields, which refer to both; then extensions, which refer
+// to the messages that they extend.
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,59 +8,68 @@
 #include "base/cleanup.h"
 #include "compiler/schema_private.h"
 
-#define FIELD_NUMBER_MAX 536870911 // 2^29 - 1
-#define RESERVED_FIRST   19000     // protobuf's own
-#define RESERVED_LAST    19999
-
 typedef Google__Protobuf__FileDescriptorProto file_proto;
 typedef Google__Protobuf__DescriptorProto message_proto;
 typedef Google__Protobuf__EnumDescriptorProto enum_proto;
 typedef Google__Protobuf__FieldDescriptorProto field_proto;
-
-#define LABEL(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_##name
+typedef Google__Protobuf__OneofDescriptorProto oneof_proto;
 
 // A message or an enum, with what it was declared by.
 struct declaration {
     char *full_name;
     const char *package;
-    const file_proto *file;
     const message_proto *message; // one of the two
     const enum_proto *enumeration;
+    struct p2e_features features;
+};
+
+// An extension, in the scope that declares it.
+struct extension {
+    const char *scope;
+    const field_proto *proto;
+    struct p2e_features features; // of what is around it
+    struct p2e_message *extendee; // found when the messages are known
 };
 
 struct builder {
-    struct p2e_schema *schema;
-    struct p2e_arena *arena;
-    struct p2e_error *err;
+    struct p2e_schema_context c;
     struct declaration *declarations;
     size_t count, capacity, message_count;
+    struct extension *extensions;
+    size_t extension_count, extension_capacity;
+};
+
+// What the declarations of one file, or within one message, have in common.
+struct scope {
+    const char *file_name, *package;
+    const char *name; // of the package or of the message
+    const struct p2e_features *features;
 };
 
 static void builder_free(struct builder *b)
 {
     free(b->declarations);
+    free(b->extensions);
 }
 
 static int out_of_memory(struct builder *b)
 {
-    return p2e_error_set(b->err, "out of memory: the schema is too large");
+    return p2e_schema_out_of_memory(&b->c);
 }
 
-static bool is_proto3(const file_proto *file)
+// The array, which may have moved, with room for one item more; NULL when out of memory.
+static void *grow(void *array, size_t count, size_t *capacity, size_t size)
 {
-    return file->syntax && strcmp(file->syntax, "proto3") == 0;
+    if (count < *capacity)
+        return array;
+    size_t wanted = *capacity ? 2 * *capacity : 64;
+    void *grown = reallocarray(array, wanted, size);
+    if (grown)
+        *capacity = wanted;
+    return grown;
 }
 
 // ---- Names --------------------------------------------------------------------------------------
-
-static bool is_identifier(const char *name)
-{
-    if (!name || (!isalpha((unsigned char)name[0]) && name[0] != '_'))
-        return false;
-    while (isalnum((unsigned char)*name) || *name == '_')
-        name++;
-    return *name == '\0';
-}
 
 static bool is_package(const char *name)
 {
@@ -73,91 +83,126 @@ static bool is_package(const char *name)
     return !begins;
 }
 
-static int declare(struct builder *b, const struct declaration *declaration, const char *scope,
-                   const char *name)
+static char *full_name(struct builder *b, const char *scope, const char *name)
 {
-    if (!is_identifier(name))
-        return p2e_error_set(b->err, "a type in \"%s\" has a name that is not an identifier",
-                             declaration->file->name ? declaration->file->name : "");
-    if (b->count == b->capacity) {
-        size_t capacity = b->capacity ? 2 * b->capacity : 64;
-        void *grown = reallocarray(b->declarations, capacity, sizeof(*b->declarations));
+    size_t scope_size = strlen(scope), name_size = strlen(name);
+    char *full = p2e_arena_array(b->c.arena, scope_size + name_size + 2, 1);
+    if (!full)
+        return NULL;
+    if (scope_size > 0) {
+        memcpy(full, scope, scope_size);
+        full[scope_size++] = '.';
+    }
+    memcpy(full + scope_size, name, name_size);
+    return full;
+}
+
+// The declaration that is added; NULL on failure.
+static struct declaration *declare(struct builder *b, const struct scope *scope, const char *name)
+{
+    if (!p2e_schema_is_identifier(name)) {
+        p2e_error_set(b->c.err, "a type in \"%s\" has a name that is not an identifier",
+                      scope->file_name);
+        return NULL;
+    }
+    char *full = full_name(b, scope->name, name);
+    void *grown = grow(b->declarations, b->count, &b->capacity, sizeof(*b->declarations));
+    if (grown)
+        b->declarations = grown;
+    if (!full || !grown) {
+        out_of_memory(b);
+        return NULL;
+    }
+    struct declaration *added = &b->declarations[b->count++];
+    *added = (struct declaration){
+        .full_name = full, .package = scope->package, .features = *scope->features};
+    return added;
+}
+
+static int declare_enum(struct builder *b, const struct scope *scope, const enum_proto *proto)
+{
+    struct declaration *d = declare(b, scope, proto->name);
+    if (!d)
+        return -1;
+    d->enumeration = proto;
+    return p2e_schema_features_merge(proto->options ? &proto->options->base : NULL,
+                                     P2E_FEATURES_OF_ENUM, d->full_name, &d->features, b->c.err);
+}
+
+static int declare_enums(struct builder *b, const struct scope *scope, enum_proto *const *enums,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (declare_enum(b, scope, enums[i]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int declare_extensions(struct builder *b, const struct scope *scope,
+                              field_proto *const *extensions, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        void *grown =
+            grow(b->extensions, b->extension_count, &b->extension_capacity, sizeof(*b->extensions));
         if (!grown)
             return out_of_memory(b);
-        b->declarations = grown;
-        b->capacity = capacity;
-    }
-    size_t scope_size = strlen(scope), name_size = strlen(name);
-    char *full_name = p2e_arena_array(b->arena, scope_size + name_size + 2, 1);
-    if (!full_name)
-        return out_of_memory(b);
-    if (scope_size > 0) {
-        memcpy(full_name, scope, scope_size);
-        full_name[scope_size++] = '.';
-    }
-    memcpy(full_name + scope_size, name, name_size);
-
-    struct declaration *added = &b->declarations[b->count++];
-    *added = *declaration;
-    added->full_name = full_name;
-    b->message_count += declaration->message != NULL;
-    return 0;
-}
-
-static int declare_enums(struct builder *b, const file_proto *file, const char *package,
-                         const char *scope, enum_proto *const *enums, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct declaration d = {.file = file, .package = package, .enumeration = enums[i]};
-        if (declare(b, &d, scope, enums[i]->name) < 0)
-            return -1;
+        b->extensions = grown;
+        b->extensions[b->extension_count++] = (struct extension){
+            .scope = scope->name, .proto = extensions[i], .features = *scope->features};
     }
     return 0;
 }
+
+static int declare_message(struct builder *b, const struct scope *scope,
+                           const message_proto *proto);
 
 // Recursion is bounded by p2e_schema_scan.
-static int declare_messages(struct builder *b, const file_proto *file, const char *package,
-                            const char *scope, message_proto *const *messages, size_t count)
+static int declare_messages(struct builder *b, const struct scope *scope,
+                            message_proto *const *messages, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const message_proto *m = messages[i];
-        struct declaration d = {.file = file, .package = package, .message = m};
-        if (declare(b, &d, scope, m->name) < 0)
-            return -1;
-        const char *inner = b->declarations[b->count - 1].full_name;
-        if (declare_enums(b, file, package, inner, m->enum_type, m->n_enum_type) < 0 ||
-            declare_messages(b, file, package, inner, m->nested_type, m->n_nested_type) < 0)
+        if (declare_message(b, scope, messages[i]) < 0)
             return -1;
     }
     return 0;
 }
 
-static int check_syntax(struct builder *b, const file_proto *file)
+static int declare_message(struct builder *b, const struct scope *scope, const message_proto *proto)
 {
-    const char *syntax = file->syntax ? file->syntax : "proto2";
-    if (strcmp(syntax, "editions") == 0)
-        return p2e_error_set(b->err,
-                             "\"%s\" uses protobuf editions, which p2e does not read yet; "
-                             "it reads proto2 and proto3",
-                             file->name ? file->name : "");
-    if (strcmp(syntax, "proto2") != 0 && strcmp(syntax, "proto3") != 0)
-        return p2e_error_set(b->err, "a file's syntax is neither proto2 nor proto3");
-    return 0;
+    struct declaration *d = declare(b, scope, proto->name);
+    if (!d)
+        return -1;
+    d->message = proto;
+    b->message_count++;
+    if (p2e_schema_features_merge(proto->options ? &proto->options->base : NULL,
+                                  P2E_FEATURES_OF_MESSAGE, d->full_name, &d->features,
+                                  b->c.err) < 0)
+        return -1;
+    struct p2e_features features = d->features; // *d moves as more is declared
+    struct scope inner = {scope->file_name, scope->package, d->full_name, &features};
+    if (declare_enums(b, &inner, proto->enum_type, proto->n_enum_type) < 0 ||
+        declare_extensions(b, &inner, proto->extension, proto->n_extension) < 0)
+        return -1;
+    return declare_messages(b, &inner, proto->nested_type, proto->n_nested_type);
 }
 
 static int declare_file(struct builder *b, const file_proto *file)
 {
     const char *name = file->package ? file->package : "";
-    if (check_syntax(b, file) < 0)
+    struct p2e_features features;
+    if (p2e_schema_features(file, &features, b->c.err) < 0)
         return -1;
     if (name[0] && !is_package(name))
-        return p2e_error_set(b->err, "a package name is not made of identifiers and dots");
-    char *package = p2e_arena_copy(b->arena, name, strlen(name));
+        return p2e_error_set(b->c.err, "a package name is not made of identifiers and dots");
+    char *package = p2e_arena_copy(b->c.arena, name, strlen(name));
     if (!package)
         return out_of_memory(b);
-    if (declare_enums(b, file, package, package, file->enum_type, file->n_enum_type) < 0)
+    struct scope scope = {file->name ? file->name : "", package, package, &features};
+    if (declare_enums(b, &scope, file->enum_type, file->n_enum_type) < 0 ||
+        declare_extensions(b, &scope, file->extension, file->n_extension) < 0)
         return -1;
-    return declare_messages(b, file, package, package, file->message_type, file->n_message_type);
+    return declare_messages(b, &scope, file->message_type, file->n_message_type);
 }
 
 static int compare_declarations(const void *a, const void *b)
@@ -178,7 +223,7 @@ static int declare_all(struct builder *b, const Google__Protobuf__FileDescriptor
     for (size_t i = 1; i < b->count; i++) {
         const char *name = b->declarations[i].full_name;
         if (strcmp(b->declarations[i - 1].full_name, name) == 0)
-            return p2e_error_set(b->err, "type \"%s\" is declared twice", name);
+            return p2e_error_set(b->c.err, "type \"%s\" is declared twice", name);
     }
     return 0;
 }
@@ -198,7 +243,7 @@ static int index_values(struct builder *b, struct p2e_enum *e)
     qsort(e->by_name, e->value_count, sizeof(e->by_name[0]), compare_values);
     for (size_t i = 1; i < e->value_count; i++) {
         if (strcmp(e->by_name[i - 1]->name, e->by_name[i]->name) == 0)
-            return p2e_error_set(b->err, "enum %s has two values \"%s\"", e->full_name,
+            return p2e_error_set(b->c.err, "enum %s has two values \"%s\"", e->full_name,
                                  e->by_name[i]->name);
     }
     return 0;
@@ -208,125 +253,33 @@ static int build_enum(struct builder *b, struct p2e_enum *e, const struct declar
 {
     const enum_proto *proto = d->enumeration;
     e->full_name = d->full_name;
-    e->closed = !is_proto3(d->file);
+    e->closed = d->features.value[P2E_FEATURE_ENUM_TYPE] == P2E_FEATURE_CLOSED;
     e->value_count = proto->n_value;
     if (e->value_count == 0)
-        return p2e_error_set(b->err, "enum %s has no values", e->full_name);
-    e->values = p2e_arena_array(b->arena, e->value_count, sizeof(*e->values));
-    e->by_name = p2e_arena_array(b->arena, e->value_count, sizeof(*e->by_name));
+        return p2e_error_set(b->c.err, "enum %s has no values", e->full_name);
+    e->values = p2e_arena_array(b->c.arena, e->value_count, sizeof(*e->values));
+    e->by_name = p2e_arena_array(b->c.arena, e->value_count, sizeof(*e->by_name));
     if (!e->values || !e->by_name)
         return out_of_memory(b);
 
     for (size_t i = 0; i < e->value_count; i++) {
         const char *name = proto->value[i]->name;
-        if (!is_identifier(name) || !proto->value[i]->has_number)
-            return p2e_error_set(b->err, "enum %s has a value without a proper name or number",
+        if (!p2e_schema_is_identifier(name) || !proto->value[i]->has_number)
+            return p2e_error_set(b->c.err, "enum %s has a value without a proper name or number",
                                  e->full_name);
-        e->values[i].name = p2e_arena_copy(b->arena, name, strlen(name));
+        e->values[i].name = p2e_arena_copy(b->c.arena, name, strlen(name));
         e->values[i].number = proto->value[i]->number;
         if (!e->values[i].name)
             return out_of_memory(b);
     }
     if (!e->closed && e->values[0].number != 0)
-        return p2e_error_set(b->err, "enum %s: the first value of a proto3 enum must be 0",
-                             e->full_name);
+        return p2e_error_set(b->c.err, "enum %s: the first value of %s enum must be 0",
+                             e->full_name,
+                             d->features.syntax == P2E_SYNTAX_PROTO3 ? "a proto3" : "an open");
     return index_values(b, e);
 }
 
 // ---- Fields -------------------------------------------------------------------------------------
-
-static int field_error(struct builder *b, const struct p2e_field *field, const char *what)
-{
-    return p2e_error_set(b->err, "field %s.%s %s", field->parent->full_name, field->name, what);
-}
-
-static int unknown_type(struct builder *b, const struct p2e_field *field, const char *type)
-{
-    return p2e_error_set(b->err,
-                         "field %s.%s refers to type \"%s\", which is not in the schema; "
-                         "write the set with protoc --include_imports",
-                         field->parent->full_name, field->name, type);
-}
-
-static int resolve_type(struct builder *b, struct p2e_field *field, const field_proto *proto)
-{
-    const char *name = proto->type_name;
-    bool is_message = field->type == P2E_TYPE_MESSAGE || field->type == P2E_TYPE_GROUP;
-    bool is_enum = field->type == P2E_TYPE_ENUM;
-
-    if (proto->has_type && (field->type < P2E_TYPE_DOUBLE || field->type > P2E_TYPE_SINT64))
-        return field_error(b, field, "is of a type that p2e does not know");
-    if (!proto->has_type && !name)
-        return field_error(b, field, "has no type");
-    if (proto->has_type && !is_message && !is_enum)
-        return name ? field_error(b, field, "is of a scalar type, yet it names a type") : 0;
-    if (!name || name[0] != '.')
-        return field_error(b, field, "does not name its type in full, with a leading dot");
-
-    // Without a type, the name tells which it is.
-    field->message = is_enum ? NULL : (struct p2e_message *)p2e_schema_message(b->schema, name);
-    if (!field->message && !is_message)
-        field->enumeration = (struct p2e_enum *)p2e_schema_enum(b->schema, name);
-    if (!field->message && !field->enumeration)
-        return unknown_type(b, field, name);
-    if (!proto->has_type)
-        field->type = field->message ? P2E_TYPE_MESSAGE : P2E_TYPE_ENUM;
-    return 0;
-}
-
-static enum p2e_presence presence_of(const struct p2e_field *field, const field_proto *proto,
-                                     bool proto3)
-{
-    if (proto->label == LABEL(REQUIRED))
-        return P2E_PRESENCE_REQUIRED;
-    if (!proto3 || field->message || proto->has_oneof_index)
-        return P2E_PRESENCE_EXPLICIT; // a proto3 optional field has its synthetic oneof
-    return P2E_PRESENCE_IMPLICIT;
-}
-
-// What protoc refuses, and what would make presence or defaults ambiguous.
-static int check_field(struct builder *b, const struct p2e_field *field, const field_proto *proto,
-                       bool proto3)
-{
-    if (proto->label < LABEL(OPTIONAL) || proto->label > LABEL(REPEATED))
-        return field_error(b, field, "has a label that p2e does not know");
-    if (proto3 && (proto->label == LABEL(REQUIRED) || field->type == P2E_TYPE_GROUP))
-        return field_error(b, field, "is required or a group, which proto3 does not have");
-    if (proto->proto3_optional && (!proto3 || !proto->has_oneof_index || field->repeated))
-        return field_error(b, field, "is marked as proto3 optional, and it cannot be");
-    if (proto->has_oneof_index && proto->label != LABEL(OPTIONAL))
-        return field_error(b, field, "is in a oneof, where fields cannot be repeated or required");
-    if (proto->default_value && (proto3 || field->repeated || field->message))
-        return field_error(b, field, "has a default value, and it cannot have one");
-    return 0;
-}
-
-static int build_field(struct builder *b, struct p2e_field *field, const field_proto *proto,
-                       const struct declaration *d)
-{
-    bool proto3 = is_proto3(d->file);
-    if (!is_identifier(proto->name))
-        return p2e_error_set(b->err, "message %s has a field without a proper name", d->full_name);
-    field->name = p2e_arena_copy(b->arena, proto->name, strlen(proto->name));
-    if (!field->name)
-        return out_of_memory(b);
-    if (proto->number < 1 || proto->number > FIELD_NUMBER_MAX ||
-        (proto->number >= RESERVED_FIRST && proto->number <= RESERVED_LAST))
-        return p2e_error_set(b->err, "field %s.%s has number %d, which is out of range",
-                             d->full_name, field->name, proto->number);
-
-    field->number = (uint32_t)proto->number;
-    field->type = proto->has_type ? (enum p2e_type)proto->type : 0;
-    field->repeated = proto->label == LABEL(REPEATED);
-    if (resolve_type(b, field, proto) < 0 || check_field(b, field, proto, proto3) < 0)
-        return -1;
-    field->presence = presence_of(field, proto, proto3);
-    field->map = field->message && field->message->map_entry;
-    if (field->map && !(field->repeated && field->type == P2E_TYPE_MESSAGE))
-        return field_error(b, field, "is of a map entry type, and it is no map");
-    field->validate_utf8 = proto3 && field->type == P2E_TYPE_STRING;
-    return p2e_schema_default(proto->default_value, b->arena, field, b->err);
-}
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -348,9 +301,9 @@ static int index_fields(struct builder *b, struct p2e_message *m)
     for (size_t i = 1; i < m->field_count; i++) {
         const char *name = m->by_name[i]->name;
         if (strcmp(m->by_name[i - 1]->name, name) == 0)
-            return p2e_error_set(b->err, "message %s has two fields \"%s\"", m->full_name, name);
+            return p2e_error_set(b->c.err, "message %s has two fields \"%s\"", m->full_name, name);
         if (m->fields[i - 1].number == m->fields[i].number)
-            return p2e_error_set(b->err, "message %s has number %u twice: fields %s and %s",
+            return p2e_error_set(b->c.err, "message %s has number %u twice: fields %s and %s",
                                  m->full_name, m->fields[i].number, m->fields[i - 1].name,
                                  m->fields[i].name);
     }
@@ -373,7 +326,7 @@ static int count_members(struct builder *b, const message_proto *proto, const ch
         if (!f->has_oneof_index)
             continue;
         if (f->oneof_index < 0 || (size_t)f->oneof_index >= proto->n_oneof_decl)
-            return p2e_error_set(b->err, "message %s refers to a oneof that it does not have",
+            return p2e_error_set(b->c.err, "message %s refers to a oneof that it does not have",
                                  full_name);
         struct oneof_count *count = &counts[f->oneof_index];
         *(f->proto3_optional ? &count->synthetic : &count->real) += 1;
@@ -381,21 +334,23 @@ static int count_members(struct builder *b, const message_proto *proto, const ch
     return 0;
 }
 
-static int build_oneof(struct builder *b, struct p2e_message *m, const char *name,
+static int build_oneof(struct builder *b, struct p2e_message *m, const oneof_proto *proto,
                        struct oneof_count *count)
 {
+    const char *name = proto->name;
     if (count->synthetic == 1 && count->real == 0)
         return 0;
-    if (count->synthetic > 0 || count->real == 0 || !is_identifier(name))
-        return p2e_error_set(b->err, "message %s has a oneof without a proper name or fields",
+    if (count->synthetic > 0 || count->real == 0 || !p2e_schema_is_identifier(name))
+        return p2e_error_set(b->c.err, "message %s has a oneof without a proper name or fields",
                              m->full_name);
     struct p2e_oneof *oneof = &m->oneofs[m->oneof_count++];
-    oneof->name = p2e_arena_copy(b->arena, name, strlen(name));
-    oneof->fields = p2e_arena_array(b->arena, count->real, sizeof(*oneof->fields));
+    oneof->name = p2e_arena_copy(b->c.arena, name, strlen(name));
+    oneof->fields = p2e_arena_array(b->c.arena, count->real, sizeof(*oneof->fields));
     if (!oneof->name || !oneof->fields)
         return out_of_memory(b);
     count->oneof = oneof;
-    return 0;
+    return p2e_schema_option(proto->options ? &proto->options->base : NULL, P2E_OPTION_VALIDATE,
+                             b->c.arena, &oneof->validate, b->c.err);
 }
 
 // `sorted` are the descriptors of m->fields, one for one.
@@ -406,13 +361,13 @@ static int build_oneofs(struct builder *b, struct p2e_message *m, const message_
         return count_members(b, proto, m->full_name, NULL);
 
     _cleanup_free_ struct oneof_count *counts = calloc(proto->n_oneof_decl, sizeof(*counts));
-    m->oneofs = p2e_arena_array(b->arena, proto->n_oneof_decl, sizeof(*m->oneofs));
+    m->oneofs = p2e_arena_array(b->c.arena, proto->n_oneof_decl, sizeof(*m->oneofs));
     if (!counts || !m->oneofs)
         return out_of_memory(b);
     if (count_members(b, proto, m->full_name, counts) < 0)
         return -1;
     for (size_t i = 0; i < proto->n_oneof_decl; i++) {
-        if (build_oneof(b, m, proto->oneof_decl[i]->name, &counts[i]) < 0)
+        if (build_oneof(b, m, proto->oneof_decl[i], &counts[i]) < 0)
             return -1;
     }
     for (size_t i = 0; i < m->field_count; i++) {
@@ -445,14 +400,34 @@ static bool is_map_key(enum p2e_type type)
 static int check_message(struct builder *b, const struct p2e_message *m)
 {
     if (m->message_set && m->field_count > 0)
-        return p2e_error_set(b->err, "message %s has the message set format and fields of its own",
-                             m->full_name);
+        return p2e_error_set(
+            b->c.err, "message %s has the message set format and fields of its own", m->full_name);
     if (!m->map_entry)
         return 0;
     if (m->field_count != 2 || m->fields[0].number != 1 || m->fields[1].number != 2 ||
         m->fields[0].repeated || m->fields[1].repeated || !is_map_key(m->fields[0].type))
-        return p2e_error_set(b->err, "map entry %s has not just a key and a value", m->full_name);
+        return p2e_error_set(b->c.err, "map entry %s has not just a key and a value", m->full_name);
     return 0;
+}
+
+static int build_field(struct builder *b, struct p2e_field *field, const field_proto *proto,
+                       const struct declaration *d)
+{
+    struct p2e_features features = d->features;
+    const message_proto *m = d->message;
+    if (!p2e_schema_is_identifier(proto->name))
+        return p2e_error_set(b->c.err, "message %s has a field without a proper name",
+                             d->full_name);
+    field->name = p2e_arena_copy(b->c.arena, proto->name, strlen(proto->name));
+    if (!field->name)
+        return out_of_memory(b);
+    if (proto->has_oneof_index && (size_t)proto->oneof_index < m->n_oneof_decl) {
+        const oneof_proto *oneof = m->oneof_decl[proto->oneof_index];
+        if (p2e_schema_features_merge(oneof->options ? &oneof->options->base : NULL,
+                                      P2E_FEATURES_OF_ONEOF, d->full_name, &features, b->c.err) < 0)
+            return -1;
+    }
+    return p2e_schema_field(&b->c, proto, &features, field);
 }
 
 static int build_fields(struct builder *b, struct p2e_message *m, const struct declaration *d)
@@ -462,8 +437,8 @@ static int build_fields(struct builder *b, struct p2e_message *m, const struct d
         return build_oneofs(b, m, proto, NULL);
 
     _cleanup_free_ field_proto **sorted = calloc(proto->n_field, sizeof(*sorted));
-    m->fields = p2e_arena_array(b->arena, proto->n_field, sizeof(*m->fields));
-    m->by_name = p2e_arena_array(b->arena, proto->n_field, sizeof(*m->by_name));
+    m->fields = p2e_arena_array(b->c.arena, proto->n_field, sizeof(*m->fields));
+    m->by_name = p2e_arena_array(b->c.arena, proto->n_field, sizeof(*m->by_name));
     if (!sorted || !m->fields || !m->by_name)
         return out_of_memory(b);
     memcpy(sorted, proto->field, proto->n_field * sizeof(*sorted));
@@ -474,10 +449,27 @@ static int build_fields(struct builder *b, struct p2e_message *m, const struct d
         field->parent = m;
         if (build_field(b, field, sorted[m->field_count], d) < 0)
             return -1;
+        m->has_required |= field->presence == P2E_PRESENCE_REQUIRED && !field->repeated;
     }
     if (index_fields(b, m) < 0)
         return -1;
     return build_oneofs(b, m, proto, sorted);
+}
+
+static int build_messages(struct builder *b)
+{
+    struct p2e_message *m = b->c.schema->messages;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct declaration *d = &b->declarations[i];
+        if (!d->message)
+            continue;
+        if (build_fields(b, m, d) < 0 || check_message(b, m) < 0 ||
+            p2e_schema_option(d->message->options ? &d->message->options->base : NULL,
+                              P2E_OPTION_VALIDATE, b->c.arena, &m->validate, b->c.err) < 0)
+            return -1;
+        m++;
+    }
+    return 0;
 }
 
 static void name_message(struct p2e_message *m, size_t index, const struct declaration *d)
@@ -491,9 +483,10 @@ static void name_message(struct p2e_message *m, size_t index, const struct decla
 
 static int build_types(struct builder *b)
 {
-    struct p2e_schema *schema = b->schema;
-    schema->messages = p2e_arena_array(b->arena, b->message_count, sizeof(*schema->messages));
-    schema->enums = p2e_arena_array(b->arena, b->count - b->message_count, sizeof(*schema->enums));
+    struct p2e_schema *schema = b->c.schema;
+    schema->messages = p2e_arena_array(b->c.arena, b->message_count, sizeof(*schema->messages));
+    schema->enums =
+        p2e_arena_array(b->c.arena, b->count - b->message_count, sizeof(*schema->enums));
     if (!schema->messages || !schema->enums)
         return out_of_memory(b);
 
@@ -509,20 +502,90 @@ static int build_types(struct builder *b)
     return 0;
 }
 
+// ---- Extensions ---------------------------------------------------------------------------------
+
+static int compare_extensions(const void *a, const void *b)
+{
+    const struct extension *left = a, *right = b;
+    if (left->extendee != right->extendee)
+        return left->extendee < right->extendee ? -1 : 1;
+    return (left->proto->number > right->proto->number) -
+           (left->proto->number < right->proto->number);
+}
+
+// Keeps the extensions of messages of the schema, in the order of these and of their numbers. No
+// message of another type can be met.
+static int sort_extensions(struct builder *b)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < b->extension_count; i++) {
+        struct extension *e = &b->extensions[i];
+        const char *name = e->proto->extendee;
+        if (!name || name[0] != '.')
+            return p2e_error_set(b->c.err,
+                                 "an extension does not name the message that it extends in full, "
+                                 "with a leading dot");
+        e->extendee = (struct p2e_message *)p2e_schema_message(b->c.schema, name);
+        if (e->extendee)
+            b->extensions[count++] = *e;
+    }
+    b->extension_count = count;
+    if (count > 0)
+        qsort(b->extensions, count, sizeof(*b->extensions), compare_extensions);
+    return 0;
+}
+
+static int build_extension(struct builder *b, struct p2e_field *field, const struct extension *e)
+{
+    struct p2e_message *m = e->extendee;
+    if (!p2e_schema_is_identifier(e->proto->name))
+        return p2e_error_set(b->c.err, "message %s has an extension without a proper name",
+                             m->full_name);
+    field->extension = true;
+    field->parent = m;
+    field->name = full_name(b, e->scope, e->proto->name);
+    if (!field->name)
+        return out_of_memory(b);
+    return p2e_schema_field(&b->c, e->proto, &e->features, field);
+}
+
+static int check_extension(struct builder *b, const struct p2e_field *field)
+{
+    const struct p2e_message *m = field->parent;
+    const struct p2e_field *twin = p2e_message_number(m, field->number);
+    if (!twin && m->extension_count > 0 && field[-1].number == field->number)
+        twin = &field[-1];
+    if (twin)
+        return p2e_error_set(b->c.err, "message %s has number %u twice: %s and extension %s",
+                             m->full_name, field->number, twin->name, field->name);
+    return 0;
+}
+
+static int build_extensions(struct builder *b)
+{
+    if (sort_extensions(b) < 0)
+        return -1;
+    struct p2e_field *fields = p2e_arena_array(b->c.arena, b->extension_count, sizeof(*fields));
+    if (!fields)
+        return out_of_memory(b);
+    for (size_t i = 0; i < b->extension_count; i++) {
+        struct p2e_message *m = b->extensions[i].extendee;
+        if (build_extension(b, &fields[i], &b->extensions[i]) < 0 ||
+            check_extension(b, &fields[i]) < 0)
+            return -1;
+        if (!m->extensions)
+            m->extensions = &fields[i];
+        m->extension_count++;
+    }
+    return 0;
+}
+
 int p2e_schema_build(const Google__Protobuf__FileDescriptorSet *set, struct p2e_arena *arena,
                      struct p2e_schema *schema, struct p2e_error *err)
 {
-    _cleanup_(builder_free) struct builder b = {.schema = schema, .arena = arena, .err = err};
+    _cleanup_(builder_free) struct builder b = {.c = {schema, arena, err}};
 
-    if (declare_all(&b, set) < 0 || build_types(&b) < 0)
+    if (declare_all(&b, set) < 0 || build_types(&b) < 0 || build_messages(&b) < 0)
         return -1;
-    struct p2e_message *m = schema->messages;
-    for (size_t i = 0; i < b.count; i++) {
-        if (!b.declarations[i].message)
-            continue;
-        if (build_fields(&b, m, &b.declarations[i]) < 0 || check_message(&b, m) < 0)
-            return -1;
-        m++;
-    }
-    return 0;
+    return build_extensions(&b);
 }

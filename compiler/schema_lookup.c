@@ -45,6 +45,28 @@ const struct p2e_field *p2e_message_field(const struct p2e_message *message, con
     return found ? *found : NULL;
 }
 
+static int compare_number(const void *number, const void *item)
+{
+    uint32_t wanted = *(const uint32_t *)number, has = ((const struct p2e_field *)item)->number;
+    return (wanted > has) - (wanted < has);
+}
+
+static const struct p2e_field *find_number(uint32_t number, const struct p2e_field *fields,
+                                           size_t count)
+{
+    return count > 0 ? bsearch(&number, fields, count, sizeof(*fields), compare_number) : NULL;
+}
+
+const struct p2e_field *p2e_message_number(const struct p2e_message *message, uint32_t number)
+{
+    return find_number(number, message->fields, message->field_count);
+}
+
+const struct p2e_field *p2e_message_extension(const struct p2e_message *message, uint32_t number)
+{
+    return find_number(number, message->extensions, message->extension_count);
+}
+
 const struct p2e_enum_value *p2e_enum_value(const struct p2e_enum *enumeration, const char *name)
 {
     struct p2e_enum_value **found = find(name, enumeration->by_name, enumeration->value_count,

@@ -350,7 +350,7 @@ static const struct {
     {MESSAGE2(INT32("a", "1") INT32("a", "2")), "message p.M has two fields \"a\""},
     // Syntax
     {"file { name: \"e.proto\" syntax: \"editions\" }",
-     "\"e.proto\" uses protobuf editions, which p2e does not read yet"},
+     "\"e.proto\" uses protobuf editions and does not say which one"},
     {"file { syntax: \"proto4\" }", "a file's syntax is neither proto2 nor proto3"},
     {"file { syntax: \"proto2\" }", NULL},
     // Numbers
