@@ -12,6 +12,12 @@ M, I = RULES.M, RULES.Inner
 L, P = LEGACY.M, LEGACY.Part
 
 
+def field(number, payload):
+    """A length-delimited field of a number above 15 and a payload below 128 bytes."""
+    tag = number << 3 | 2
+    return bytes([tag & 127 | 128, tag >> 7, len(payload)]) + payload
+
+
 # fmt: off
 ROWS = [
     ('i32 > 5', 'rPrr', M(i32=5), M(i32=6), M(i32=-7), M()),
@@ -98,6 +104,26 @@ ROWS = [
     ('"this is a const" == s || s.size() == 0', 'P', M()),
     ('true', 'P', M()),
     ('i32 < 5 && i64 < 5 && u32 < 5u && s.size() < 5 && (b || !b)', 'Pr', M(), M(s='12345')),
+    # conditions on elements; an error counts unless the result is certain without it
+    ('ri.all(x, x > 0)', 'PPrrP', M(), M(ri=[1,2,3]), M(ri=[1,0]), M(ri=[-1]), M(ri=[5]*400)),
+    ('ri.exists(x, x == 7)', 'rrPP', M(), M(ri=[1,2,3]), M(ri=[1,7]), M(ri=list(range(1000,3000))+[7])),
+    ('ri.exists_one(x, x == 7)', 'rPrr', M(), M(ri=[1,7]), M(ri=[7,7]), M(ri=[1])),
+    ('rs.all(x, x.size() < 4 && x != "bad")', 'PPrrr', M(), M(rs=['a','€€€']), M(rs=['a','abcd']), M(rs=['bad']), M(rs=['bad','a'])),
+    ('rs.exists(x, x.startsWith("long prefix of"))', 'rPr', M(), M(rs=['a','long prefix of it']), M(rs=['a'])),
+    ('ri.all(x, 10 / x > 1)', 'PPrr', M(), M(ri=[1,5]), M(ri=[0]), M(ri=[0,10])),
+    ('ri.exists(x, 10 / x == 5)', 'PrrP', M(ri=[0,2]), M(ri=[0,1]), M(ri=[1]), M(ri=[2,0])),
+    ('ri.all(x, 10 / x == 5) || true', 'PP', M(ri=[0,2]), M()),
+    ('rm.all(x, x.x > 0)', 'PPrrP', M(), M(rm=[I(x=1),I(x=2)]), M(rm=[I(x=1),I()]), M(rm=[I(x=-1),I(x=1)]), M(rm=[I(x=1)]*200)),
+    ('rm.all(x, has(x.inner) && x.inner.s == "ok")', 'PPrr', M(), M(rm=[I(inner=I(s='ok'))]*3), M(rm=[I(inner=I(s='ok')),I()]), M(rm=[I(inner=I(s='ok')),I(inner=I())])),
+    ('rm.exists(x, x.xs.all(y, y > 5))', 'rPPr', M(), M(rm=[I(xs=[6,7]),I(xs=[1])]), M(rm=[I()]), M(rm=[I(xs=[6,1]),I(xs=[1])])),
+    ('rm.all(x, x.xs.exists(y, y == 5) || x.s == "none")', 'PPrP', M(), M(rm=[I(xs=[5]),I(s='none')]), M(rm=[I(xs=[5]),I()]), M(rm=[I(xs=[5])]*50)),
+    ('rm.exists_one(x, x.x == 3) && rm.all(x, x.s != "bad") && size(rm) < 4', 'PrrrP', M(rm=[I(x=3),I(x=2)]), M(rm=[I(x=3),I(x=3)]), M(rm=[I(x=3),I(s='bad')]), M(rm=[I(x=3)]+[I()]*3), M(rm=[I(x=3)]+[I()]*2)),
+    ('rm.all(x, size(x.xs) == 2)', 'PrP', M(rm=[I(xs=[1,2]),I(xs=[3,4])]), M(rm=[I(xs=[1,2]),I(xs=[3])]), M()),
+    ('5 in ri && ri.all(x, x < 10)', 'PrrP', M(ri=[5,6]), M(ri=[5,16]), M(ri=[6]), M(ri=[6]*300+[5])),
+    ('om.xs.all(x, x > 1)', 'PPrPP', M(), M(om=I(xs=[2])), M(om=I(xs=[1])), wire(M(om=I(xs=[1])), M(oi=1)), wire(M(om=I(xs=[1])), M(oi=1), M(om=I(xs=[3])))),
+    ('rc.all(c, c != Color.BLUE)', 'PPr', M(), M(rc=[0,1]), M(rc=[1,5])),
+    ('rd.all(d, d > 0.5)', 'PPr', M(), M(rd=[1,2]), M(rd=[1,float('nan')])),
+    ('rm.all(x, x.inner.x == 3 && x.inner.s == "q")', 'P', field(19, wire(I(inner=I(x=3)), I(inner=I(s='q')))),
 ]
 
 LEGACY_ROWS = [

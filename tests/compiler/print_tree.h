@@ -21,6 +21,9 @@ static const char *const op_names[] = {
     [P2E_CEL_GT] = ">",
     [P2E_CEL_GE] = ">=",
     [P2E_CEL_IN] = "in",
+    [P2E_CEL_ALL] = "all",
+    [P2E_CEL_EXISTS] = "exists",
+    [P2E_CEL_EXISTS_ONE] = "exists_one",
     [P2E_CEL_ADD] = "+",
     [P2E_CEL_SUBTRACT] = "-",
     [P2E_CEL_MULTIPLY] = "*",
@@ -74,6 +77,9 @@ static void print_tree(struct p2e_buffer *out, const struct p2e_cel_expr *e)
         return;
     case P2E_CEL_THIS:
         p2e_buffer_puts(out, "this");
+        return;
+    case P2E_CEL_ELEMENT:
+        p2e_buffer_puts(out, "element");
         return;
     case P2E_CEL_SELECT:
     case P2E_CEL_HAS:

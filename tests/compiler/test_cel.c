@@ -56,7 +56,8 @@ static void check_selection(const struct p2e_cel_expr *e)
 {
     assert_int_equal(e->arg_count, 1);
     assert_int_equal(e->args[0]->type.kind, P2E_CEL_MESSAGE);
-    assert_true(e->args[0]->op == P2E_CEL_THIS || e->args[0]->op == P2E_CEL_SELECT);
+    assert_true(e->args[0]->op == P2E_CEL_THIS || e->args[0]->op == P2E_CEL_ELEMENT ||
+                e->args[0]->op == P2E_CEL_SELECT);
     assert_ptr_equal(e->field->parent, e->args[0]->type.message);
 }
 
@@ -66,6 +67,21 @@ static void check_in(const struct p2e_cel_expr *e)
     assert_int_equal(e->args[1]->type.kind, P2E_CEL_LIST);
     assert_int_equal(e->args[1]->type.element, e->args[0]->type.kind);
     assert_true(e->args[1]->op == P2E_CEL_LIST_LITERAL || e->args[1]->op == P2E_CEL_SELECT);
+}
+
+static void check_macro(const struct p2e_cel_expr *e)
+{
+    assert_int_equal(e->arg_count, 2);
+    assert_int_equal(e->args[0]->op, P2E_CEL_SELECT);
+    assert_int_equal(e->args[0]->type.kind, P2E_CEL_LIST);
+    assert_int_equal(e->args[1]->type.kind, P2E_CEL_BOOL);
+}
+
+static void check_element(const struct p2e_cel_expr *e)
+{
+    assert_int_equal(e->arg_count, 0);
+    assert_int_equal(e->type.kind, e->binder->args[0]->type.element);
+    assert_ptr_equal(e->type.message, e->binder->args[0]->type.message);
 }
 
 static void check_comparison(const struct p2e_cel_expr *e)
@@ -82,6 +98,14 @@ static void check_op(const struct p2e_cel_expr *e)
     case P2E_CEL_CONST:
     case P2E_CEL_THIS:
         assert_int_equal(e->arg_count, 0);
+        return;
+    case P2E_CEL_ELEMENT:
+        check_element(e);
+        return;
+    case P2E_CEL_ALL:
+    case P2E_CEL_EXISTS:
+    case P2E_CEL_EXISTS_ONE:
+        check_macro(e);
         return;
     case P2E_CEL_SELECT:
     case P2E_CEL_HAS:
