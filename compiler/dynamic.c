@@ -235,21 +235,12 @@ static uint64_t bits_of(enum p2e_type type, uint64_t raw)
     }
 }
 
-static bool is_known_number(const struct p2e_enum *enumeration, int64_t number)
-{
-    for (size_t i = 0; i < enumeration->value_count; i++) {
-        if (enumeration->values[i].number == number)
-            return true;
-    }
-    return false;
-}
-
 static int decode_number(const struct decoder *d, struct p2e_dynamic *m,
                          const struct p2e_field *field, uint64_t raw)
 {
     uint64_t bits = bits_of(field->type, raw);
     if (field->enumeration && field->enumeration->closed &&
-        !is_known_number(field->enumeration, (int64_t)bits)) {
+        !p2e_enum_number(field->enumeration, (int32_t)bits)) {
         m->unknown_number = true;
         return 0;
     }

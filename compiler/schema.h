@@ -55,7 +55,8 @@ struct p2e_enum {
                                    // enum is used in
     struct p2e_enum_value *values; // in the order of the schema
     size_t value_count;
-    struct p2e_enum_value **by_name; // the same, sorted; private
+    struct p2e_enum_value **by_name;   // the same, sorted; private
+    struct p2e_enum_value **by_number; // likewise
 };
 
 struct p2e_message;
@@ -144,5 +145,7 @@ const struct p2e_field *p2e_message_field(const struct p2e_message *message, con
 const struct p2e_field *p2e_message_number(const struct p2e_message *message, uint32_t number);
 const struct p2e_field *p2e_message_extension(const struct p2e_message *message, uint32_t number);
 const struct p2e_enum_value *p2e_enum_value(const struct p2e_enum *enumeration, const char *name);
+// One of the values of that number, which may have several names.
+const struct p2e_enum_value *p2e_enum_number(const struct p2e_enum *enumeration, int32_t number);
 
 #endif

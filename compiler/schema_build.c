@@ -236,11 +236,18 @@ static int compare_values(const void *a, const void *b)
     return strcmp((*left)->name, (*right)->name);
 }
 
+static int compare_value_numbers(const void *a, const void *b)
+{
+    const struct p2e_enum_value *const *left = a, *const *right = b;
+    return ((*left)->number > (*right)->number) - ((*left)->number < (*right)->number);
+}
+
 static int index_values(struct builder *b, struct p2e_enum *e)
 {
     for (size_t i = 0; i < e->value_count; i++)
-        e->by_name[i] = &e->values[i];
+        e->by_name[i] = e->by_number[i] = &e->values[i];
     qsort(e->by_name, e->value_count, sizeof(e->by_name[0]), compare_values);
+    qsort(e->by_number, e->value_count, sizeof(e->by_number[0]), compare_value_numbers);
     for (size_t i = 1; i < e->value_count; i++) {
         if (strcmp(e->by_name[i - 1]->name, e->by_name[i]->name) == 0)
             return p2e_error_set(b->c.err, "enum %s has two values \"%s\"", e->full_name,
@@ -259,7 +266,8 @@ static int build_enum(struct builder *b, struct p2e_enum *e, const struct declar
         return p2e_error_set(b->c.err, "enum %s has no values", e->full_name);
     e->values = p2e_arena_array(b->c.arena, e->value_count, sizeof(*e->values));
     e->by_name = p2e_arena_array(b->c.arena, e->value_count, sizeof(*e->by_name));
-    if (!e->values || !e->by_name)
+    e->by_number = p2e_arena_array(b->c.arena, e->value_count, sizeof(*e->by_number));
+    if (!e->values || !e->by_name || !e->by_number)
         return out_of_memory(b);
 
     for (size_t i = 0; i < e->value_count; i++) {

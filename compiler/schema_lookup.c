@@ -74,6 +74,21 @@ const struct p2e_enum_value *p2e_enum_value(const struct p2e_enum *enumeration, 
     return found ? *found : NULL;
 }
 
+static int compare_value(const void *number, const void *pointer)
+{
+    int32_t wanted = *(const int32_t *)number;
+    int32_t has = (*(const struct p2e_enum_value *const *)pointer)->number;
+    return (wanted > has) - (wanted < has);
+}
+
+const struct p2e_enum_value *p2e_enum_number(const struct p2e_enum *enumeration, int32_t number)
+{
+    struct p2e_enum_value **found =
+        bsearch(&number, enumeration->by_number, enumeration->value_count,
+                sizeof(enumeration->by_number[0]), compare_value);
+    return found ? *found : NULL;
+}
+
 // The message that `name` is the end of: "SearchRequest" for "demo.SearchRequest".
 static const char *find_by_tail(const struct p2e_schema *schema, const char *name)
 {

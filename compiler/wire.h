@@ -29,7 +29,8 @@ struct p2e_wire_field {
 
 static inline struct p2e_wire p2e_wire_of(const void *data, size_t size)
 {
-    return (struct p2e_wire){data, (const uint8_t *)data + size};
+    const uint8_t *begin = data; // may be NULL when size is 0
+    return (struct p2e_wire){begin, size > 0 ? begin + size : begin};
 }
 
 static inline size_t p2e_wire_size(const struct p2e_wire *wire)
