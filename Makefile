@@ -32,7 +32,8 @@ SRC_CLI  := $(wildcard cli/*.c)
 HEADERS_BPF := $(wildcard bpf/*.h)
 
 OBJ_BOTH := $(SRC_BOTH:%.c=$(BUILD)/%.o)
-OBJ_COMP := $(SRC_COMP:%.c=$(BUILD)/%.o) $(BUILD)/gen/descriptor.pb-c.o $(BUILD)/gen/bpf_sources.o
+OBJ_COMP := $(SRC_COMP:%.c=$(BUILD)/%.o) \
+            $(patsubst %,$(BUILD)/gen/%.o,descriptor.pb-c bpf_sources unicode)
 OBJ_CLI  := $(SRC_CLI:%.c=$(BUILD)/%.o)
 OBJ_SHIM := $(SRC_BOTH:%.c=$(BUILD)/pic/%.o) $(SRC_SHIM:%.c=$(BUILD)/pic/%.o)
 
@@ -78,6 +79,13 @@ $(BUILD)/gen/bpf_sources.c: $(HEADERS_BPF) compiler/embed.sh
 	$(Q)mkdir -p $(@D)
 	$(SAY) GEN $@
 	$(Q)sh compiler/embed.sh $(HEADERS_BPF) > $@.tmp && mv $@.tmp $@
+
+# Classes of characters and case, for regular expressions.
+UNICODE_DIR := /usr/share/unicode
+$(BUILD)/gen/unicode.c: compiler/unicode.sh $(patsubst %,$(UNICODE_DIR)/%.txt,UnicodeData Scripts CaseFolding)
+	$(Q)mkdir -p $(@D)
+	$(SAY) GEN $@
+	$(Q)sh compiler/unicode.sh $(UNICODE_DIR) > $@.tmp && mv $@.tmp $@
 
 # Generated code is not ours to warn about.
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
