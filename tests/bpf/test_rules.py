@@ -123,7 +123,7 @@ ROWS = [
     ('om.xs.all(x, x > 1)', 'PPrPP', M(), M(om=I(xs=[2])), M(om=I(xs=[1])), wire(M(om=I(xs=[1])), M(oi=1)), wire(M(om=I(xs=[1])), M(oi=1), M(om=I(xs=[3])))),
     ('rc.all(c, c != Color.BLUE)', 'PPr', M(), M(rc=[0,1]), M(rc=[1,5])),
     ('rd.all(d, d > 0.5)', 'PPr', M(), M(rd=[1,2]), M(rd=[1,float('nan')])),
-    ('rm.all(x, x.inner.x == 3 && x.inner.s == "q")', 'P', field(19, wire(I(inner=I(x=3)), I(inner=I(s='q')))),
+    ('rm.all(x, x.inner.x == 3 && x.inner.s == "q")', 'P', field(19, wire(I(inner=I(x=3)), I(inner=I(s='q'))))),
 ]
 
 LEGACY_ROWS = [
