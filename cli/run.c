@@ -169,9 +169,6 @@ static void end_command(const struct watch *w, const char *command, const char *
 // Holds nothing open that the command's readers and writers could wait for, but standard error.
 static void let_go(struct watch *w)
 {
-    sigset_t all;
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, NULL);
     w->live = dup2(w->live, STDIN_FILENO);
     w->command = dup2(w->command, STDOUT_FILENO);
     close_range(STDERR_FILENO + 1, ~0u, 0);
@@ -187,11 +184,20 @@ static void watch(struct watch *w, const char *command)
         end_command(w, command, "was left behind by");
 }
 
+// A signal to the command's group is not for the watcher.
+static void block_signals(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 static int fork_watcher(struct watch *w, const char *command)
 {
     int status;
     pid_t child = fork();
     if (child == 0) {
+        block_signals();
         pid_t watcher = fork();
         if (watcher == 0)
             watch(w, command);
