@@ -18,8 +18,8 @@ typedef unsigned long long __u64;
 // Messages longer than this are dropped as oversized; above what UDP can carry (65,507 B on IPv4).
 #define P2E_MAX_MESSAGE 65535
 
-// ---- An object, as `p2e compile` leaves it
-// ------------------------------------------------------- NAME.bpf.o is clang's ELF file; its
+// ---- An object, as `p2e compile` leaves it ------------------------------------------------------
+// NAME.bpf.o is clang's ELF file; its
 // section P2E_SECTION_LOADER holds a struct p2e_blob, all that is needed to load it: a process that
 // loads needs no ELF library. Offsets count from the blob's begin.
 
@@ -46,8 +46,7 @@ struct p2e_blob {
     char programs[P2E_BLOB_MAX_PROGRAMS][P2E_BLOB_NAME_SIZE];
 };
 
-// ---- Programs and maps of an object
-// --------------------------------------------------------------
+// ---- Programs and maps of an object -------------------------------------------------------------
 #define P2E_PROGRAM_ENTRY "p2e_entry" // what a socket gets when pinned: tail-calls the slot
 #define P2E_PROGRAM_JUDGE "p2e_judge" // walks, judges, counts; what a socket gets when not pinned
 

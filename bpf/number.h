@@ -9,8 +9,7 @@
 #define P2E_ERROR     2
 #define P2E_INT64_MIN ((s64)(1ull << 63))
 
-// ---- Three-valued logic: false && error is false, true || error is true
-// ---------------------------
+// ---- Three-valued logic: false && error is false, true || error is true -------------------------
 static P2E_INLINE int p2e_not(int a)
 {
     return a == P2E_ERROR ? P2E_ERROR : !a;
@@ -43,8 +42,7 @@ static P2E_INLINE int p2e_condition(int a, u32 *failed)
     return a == 1;
 }
 
-// ---- What the wire holds to what CEL sees
-// ---------------------------------------------------------
+// ---- What the wire holds to what CEL sees -------------------------------------------------------
 static P2E_INLINE s64 p2e_zigzag32(u64 wire)
 {
     u32 v = wire;
@@ -79,8 +77,7 @@ static P2E_INLINE u64 p2e_widen(u32 f)
     return sign | (u64)exponent << 52 | (mantissa & 0x7fffff) << 29;
 }
 
-// ---- Integers
-// ------------------------------------------------------------------------------------
+// ---- Integers -----------------------------------------------------------------------------------
 static P2E_INLINE s64 p2e_int_add(s64 a, s64 b, u32 *failed)
 {
     u64 sum = (u64)a + (u64)b;
@@ -171,8 +168,7 @@ static P2E_INLINE s64 p2e_int_modulo(s64 a, s64 b, u32 *failed)
     return a < 0 ? -rest : rest;
 }
 
-// ---- Order: -1, 0, 1; P2E_UNORDERED with a NaN
-// ------------------------------------------------------
+// ---- Order: -1, 0, 1; P2E_UNORDERED with a NaN --------------------------------------------------
 #define P2E_UNORDERED 2
 
 // What a comparison says of a < b, a <= b, a > b, a >= b.

@@ -130,8 +130,8 @@ P2E_GLOBAL int p2e_fill(struct __sk_buff *skb, struct p2e_state *s, u32 pos, u32
     return 0;
 }
 
-// ---- Which state a message gets
-// ------------------------------------------------------------------ UNIX sockets run the filter in
+// ---- Which state a message gets -----------------------------------------------------------------
+// UNIX sockets run the filter in
 // the sender's context, where it may be preempted by another sender on the same CPU: a state
 // belongs to whoever set `claimed`, and the search starts at the CPU's own.
 P2E_GLOBAL u32 p2e_claim(u32 cpu)

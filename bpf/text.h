@@ -10,8 +10,8 @@
 
 #define P2E_TEXT_STEPS 64
 
-// ---- Literals
-// -------------------------------------------------------------------------------------- A state
+// ---- Literals -----------------------------------------------------------------------------------
+// A state
 // lives on from message to message: its copy of the literals is made once.
 #if P2E_LITERAL_WORDS
 P2E_GLOBAL int p2e_literals_copy(struct p2e_state *s)
@@ -34,8 +34,8 @@ static P2E_INLINE void p2e_literals(struct p2e_state *s)
 #endif
 }
 
-// ---- Comparison
-// ------------------------------------------------------------------------------------ First word
+// ---- Comparison ---------------------------------------------------------------------------------
+// First word
 // at which the texts at a and b differ within `size` bytes, as an offset; size if none does.
 P2E_GLOBAL u32 p2e_text_same_steps(struct p2e_state *s, u32 a, u32 b, u32 size)
 {
@@ -131,8 +131,8 @@ static P2E_INLINE int p2e_text_compare(struct p2e_state *s, u64 a, u64 b)
     return x < y ? -1 : x > y;
 }
 
-// ---- Search
-// -------------------------------------------------------------------------------------- Knuth,
+// ---- Search -------------------------------------------------------------------------------------
+// Knuth,
 // Morris and Pratt: no text makes it slower than two steps a byte. `failures` is the needle's
 // failure function, a run in p2e_failures.
 struct p2e_search {
@@ -222,8 +222,7 @@ P2E_GLOBAL int p2e_text_search_word(struct p2e_state *s, u64 text, u64 needle, u
     return 0;
 }
 
-// ---- Length in code points
-// -----------------------------------------------------------------------
+// ---- Length in code points ----------------------------------------------------------------------
 P2E_GLOBAL u32 p2e_text_points_steps(struct p2e_state *s, u32 pos, u32 size)
 {
     if (!s)

@@ -30,8 +30,7 @@ struct p2e_cursor {
     u32 pos, end;
 };
 
-// ---- The table
-// -----------------------------------------------------------------------------------
+// ---- The table ----------------------------------------------------------------------------------
 #if P2E_SPARSE_COUNT
 P2E_GLOBAL u64 p2e_find_sparse(u32 node, u32 field)
 {
@@ -64,8 +63,7 @@ static P2E_INLINE u64 p2e_find(u32 node, u32 field)
     return 0;
 }
 
-// ---- What a field leaves behind
-// --------------------------------------------------------------------
+// ---- What a field leaves behind -----------------------------------------------------------------
 static P2E_INLINE void p2e_note(struct p2e_state *s, u64 entry, u64 value)
 {
     u32 slot = P2E_ENTRY_BITS(entry, SLOT, 10) & (P2E_SLOTS - 1);
@@ -90,8 +88,7 @@ static P2E_INLINE void p2e_take(struct p2e_state *s, u64 entry, u64 value)
 #endif
 }
 
-// ---- Open messages
-// ---------------------------------------------------------------------------------
+// ---- Open messages ------------------------------------------------------------------------------
 static P2E_INLINE int p2e_open(struct p2e_state *s, struct p2e_cursor *c, u32 node, u32 end,
                                u32 group)
 {
@@ -131,8 +128,7 @@ static P2E_INLINE int p2e_close(struct p2e_state *s, struct p2e_cursor *c)
     return P2E_STEP_MORE;
 }
 
-// ---- Packed elements that an emitted function looks at one by one
-// -----------------------------------
+// ---- Packed elements that an emitted function looks at one by one -------------------------------
 #if P2E_HAS_HOOKS
 // A bounded part of the list, already found well-formed. Returns the position reached.
 P2E_GLOBAL u32 p2e_take_packed_steps(struct p2e_state *s, u64 entry, u32 pos, u32 end)
@@ -170,8 +166,7 @@ P2E_GLOBAL int p2e_take_packed(struct p2e_state *s, u64 entry, u32 pos, u32 end)
 }
 #endif
 
-// ---- One field
-// -------------------------------------------------------------------------------------
+// ---- One field ----------------------------------------------------------------------------------
 static P2E_INLINE int p2e_step_packed(struct __sk_buff *skb, struct p2e_state *s, u64 entry,
                                       u32 pos, u32 end)
 {
@@ -288,8 +283,7 @@ static P2E_INLINE int p2e_step(struct __sk_buff *skb, struct p2e_state *s, struc
     return P2E_STEP_MORE;
 }
 
-// ---- All of them
-// -----------------------------------------------------------------------------------
+// ---- All of them --------------------------------------------------------------------------------
 P2E_GLOBAL int p2e_steps(struct __sk_buff *skb, struct p2e_state *s)
 {
     if (!s)

@@ -22,7 +22,7 @@
 #define LIVE_SECONDS 10 // how long a loader may take to bring the library to life
 #define MISSED_LOOKS 3  // a second apart
 
-// ---- Beforehand --------------------------------------------------------------------------------
+// ---- Beforehand ---------------------------------------------------------------------------------
 static int compile_stale(const struct p2e_config *config, struct p2e_error *err)
 {
     for (size_t i = 0; i < config->filter_count; i++) {
@@ -102,7 +102,7 @@ static int find_library(char *path, size_t size, struct p2e_error *err)
     return p2e_error_set(err, "there is no " LIBRARY " in %s or in %s/../lib", self, self);
 }
 
-// ---- The watcher -------------------------------------------------------------------------------
+// ---- The watcher --------------------------------------------------------------------------------
 struct watch {
     int command; // a pidfd of the process that becomes the command
     int live;    // where the library reports
@@ -228,7 +228,7 @@ static int start_watcher(const char *command, struct p2e_error *err)
     return setenv(P2E_LIVE_VARIABLE, value, 1) ? p2e_error_set(err, "out of memory") : 0;
 }
 
-// ---- The command -------------------------------------------------------------------------------
+// ---- The command --------------------------------------------------------------------------------
 static int set_environment(const struct p2e_config *config, const char *library,
                            struct p2e_error *err)
 {

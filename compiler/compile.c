@@ -16,8 +16,7 @@ void p2e_program_source_free(struct p2e_program_source *source)
     p2e_buffer_free(&source->text);
 }
 
-// ---- Rules to a plan
-// -----------------------------------------------------------------------------
+// ---- Rules to a plan ----------------------------------------------------------------------------
 static int check_rules(const struct p2e_filter *filter, const struct p2e_message *message,
                        const struct p2e_schema *schema, struct p2e_plan_rule *rules,
                        struct p2e_error *err)
@@ -50,8 +49,7 @@ static int make_plan(const struct p2e_filter *filter, const struct p2e_schema *s
     return p2e_plan_make(message, schema, rules, filter->rule_count, filter->max_depth, plan, err);
 }
 
-// ---- A plan to one source file
-// -------------------------------------------------------------------
+// ---- A plan to one source file ------------------------------------------------------------------
 #define HEADERS_MAX 64
 
 struct amalgam {
@@ -127,8 +125,7 @@ int p2e_compile_source(const struct p2e_filter *filter, struct p2e_program_sourc
     return result;
 }
 
-// ---- Source to object
-// ------------------------------------------------------------------------------
+// ---- Source to object ---------------------------------------------------------------------------
 static int run_clang(const struct p2e_program_source *source, const char *elf_path,
                      struct p2e_error *err)
 {

@@ -23,8 +23,7 @@ static size_t power_of_two(size_t at_least)
     return size;
 }
 
-// ---- Constants and tables
-// ------------------------------------------------------------------------
+// ---- Constants and tables -----------------------------------------------------------------------
 static void emit_parameters(struct p2e_emitter *e)
 {
     const struct p2e_plan *plan = e->plan;
@@ -64,8 +63,7 @@ static void emit_tables(struct p2e_emitter *e)
         emit_table(e, "u64", "p2e_needs", plan->needs, plan->needs_count);
 }
 
-// ---- Texts
-// ---------------------------------------------------------------------------------------
+// ---- Texts --------------------------------------------------------------------------------------
 static void emit_failures(struct p2e_emitter *e)
 {
     const uint16_t *failures = (const uint16_t *)(const void *)e->texts.failures.data;
@@ -96,8 +94,7 @@ static void emit_literals(struct p2e_emitter *e)
     emit(e, "\n};\n\n");
 }
 
-// ---- What is remembered
-// ----------------------------------------------------------------------------
+// ---- What is remembered -------------------------------------------------------------------------
 static void emit_all_accessors(struct p2e_emitter *e)
 {
     for (size_t i = 0; i < e->plan->place_count; i++) {
@@ -132,8 +129,7 @@ static void emit_reset(struct p2e_emitter *e)
     emit(e, "}\n\n");
 }
 
-// ---- Hooks: values that are looked at as they pass
-// -------------------------------------------------
+// ---- Hooks: values that are looked at as they pass ----------------------------------------------
 static int compare_numbers(const void *a, const void *b)
 {
     int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
@@ -222,9 +218,8 @@ static void emit_hooks(struct p2e_emitter *e)
     emit(e, "    default:\n        break;\n    }\n    return 1;\n}\n\n");
 }
 
-// ---- Rules
-// ----------------------------------------------------------------------------------------- The
-// rule's text as a comment: one line, nothing in it that could end the comment.
+// ---- Rules --------------------------------------------------------------------------------------
+// The rule's text as a comment: one line, nothing in it that could end the comment.
 static void emit_comment(struct p2e_emitter *e, const char *text)
 {
     emit(e, "// ");
@@ -290,8 +285,7 @@ static void emit_rules(struct p2e_emitter *e)
     emit(e, "    return P2E_RULE_COUNT;\n}\n\n");
 }
 
-// ---- What the object says of itself
-// ------------------------------------------------------------------
+// ---- What the object says of itself -------------------------------------------------------------
 static void add_string(struct p2e_buffer *b, const char *text)
 {
     p2e_buffer_add(b, text, strlen(text) + 1);
@@ -332,8 +326,7 @@ static void digest_sources(const struct p2e_buffer *out, char digest[65])
     SHA256End(&context, digest);
 }
 
-// ---- Whole
-// -------------------------------------------------------------------------------------------
+// ---- Whole --------------------------------------------------------------------------------------
 // Accessors and rules come first into a buffer of their own: they find the literals.
 static int emit_body(struct p2e_emitter *e, struct p2e_buffer *body, struct p2e_error *err)
 {

@@ -8,8 +8,7 @@
 
 #define WORD_SIZE 8 // texts up to this are compared as one word
 
-// ---- Which expressions can be an error
-// ---------------------------------------------------------------
+// ---- Which expressions can be an error ----------------------------------------------------------
 static bool is_arithmetic(const struct p2e_cel_expr *expr)
 {
     return expr->op == P2E_CEL_NEGATE || (expr->op >= P2E_CEL_ADD && expr->op <= P2E_CEL_MODULO);
@@ -34,8 +33,7 @@ static bool can_fail(const struct p2e_cel_expr *expr)
     return false;
 }
 
-// ---- Constants
-// ---------------------------------------------------------------------------------------
+// ---- Constants ----------------------------------------------------------------------------------
 static uint64_t double_bits(double value)
 {
     uint64_t bits;
@@ -78,8 +76,8 @@ static void emit_const(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     }
 }
 
-// ---- Fields
-// ------------------------------------------------------------------------------------------ How
+// ---- Fields -------------------------------------------------------------------------------------
+// How
 // the value of a slot becomes what CEL sees, around the wire value `%s`.
 static const char *const conversions[] = {
     [P2E_TYPE_DOUBLE] = "%s",
@@ -212,8 +210,7 @@ static void emit_has(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
         emit(e, text ? "(p2e_text_size(get_%u(s)) != 0)" : "(get_%u(s) != 0)", use->slot);
 }
 
-// ---- Texts
-// -------------------------------------------------------------------------------------------
+// ---- Texts --------------------------------------------------------------------------------------
 static bool is_word(const struct p2e_cel_expr *expr)
 {
     return expr->op == P2E_CEL_CONST && expr->value.text.size <= WORD_SIZE;
@@ -266,8 +263,7 @@ static void emit_size(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     emit(e, is_unchecked_size(expr) ? ", &failed)" : ")");
 }
 
-// ---- Operators
-// ---------------------------------------------------------------------------------------
+// ---- Operators ----------------------------------------------------------------------------------
 static void emit_call(struct p2e_emitter *e, const char *name, const struct p2e_cel_expr *expr,
                       const char *end)
 {
@@ -462,8 +458,7 @@ static void emit_in(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     emit(e, ")");
 }
 
-// ---- Whole
-// -------------------------------------------------------------------------------------------
+// ---- Whole --------------------------------------------------------------------------------------
 static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     switch (expr->op) {

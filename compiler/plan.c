@@ -42,8 +42,7 @@ bool p2e_use_is_hooked(const struct p2e_use *use)
     return closed || use->in_count || (use->child && use->field->oneof);
 }
 
-// ---- Places and uses
-// -----------------------------------------------------------------------------
+// ---- Places and uses ----------------------------------------------------------------------------
 static struct p2e_place *add_place(struct p2e_plan *plan, const struct p2e_message *message,
                                    struct p2e_use *parent)
 {
@@ -136,8 +135,7 @@ const struct p2e_use *p2e_plan_use(const struct p2e_plan *plan, const struct p2e
     return find_use(find_place(plan, select->args[0]), select->field);
 }
 
-// ---- What the rules look at
-// ------------------------------------------------------------------------
+// ---- What the rules look at ---------------------------------------------------------------------
 static int collect(struct p2e_plan *plan, const struct p2e_plan_rule *rule,
                    const struct p2e_cel_expr *expr, struct p2e_error *err);
 
@@ -217,8 +215,7 @@ static int collect(struct p2e_plan *plan, const struct p2e_plan_rule *rule,
     }
 }
 
-// ---- Slots
-// -----------------------------------------------------------------------------------------
+// ---- Slots --------------------------------------------------------------------------------------
 static int number_slots(struct p2e_plan *plan, struct p2e_place *place, unsigned depth,
                         struct p2e_error *err)
 {
@@ -243,8 +240,7 @@ static int number_slots(struct p2e_plan *plan, struct p2e_place *place, unsigned
     return 0;
 }
 
-// ---- Whole
-// -----------------------------------------------------------------------------------------
+// ---- Whole --------------------------------------------------------------------------------------
 static int collect_rules(struct p2e_plan *plan, struct p2e_error *err)
 {
     for (size_t i = 0; i < plan->rule_count; i++) {

@@ -55,8 +55,7 @@ static struct p2e_use *use_of(const struct row *row, const struct p2e_field *fie
     return NULL;
 }
 
-// ---- Rows
-// ------------------------------------------------------------------------------------------
+// ---- Rows ---------------------------------------------------------------------------------------
 static void add_row(struct layout *l, const struct p2e_message *message, struct p2e_place *place)
 {
     l->rows[l->row_count++] = (struct row){.message = message, .place = place};
@@ -127,8 +126,7 @@ static int number_rows(struct layout *l)
     return 0;
 }
 
-// ---- Required fields
-// -------------------------------------------------------------------------------
+// ---- Required fields ----------------------------------------------------------------------------
 static int count_required(struct layout *l, struct row *row)
 {
     unsigned count = 0;
@@ -159,8 +157,7 @@ static int lay_required(struct layout *l)
     return 0;
 }
 
-// ---- Entries
-// ---------------------------------------------------------------------------------------
+// ---- Entries ------------------------------------------------------------------------------------
 static uint64_t part(unsigned shift, uint64_t value)
 {
     return value << shift;
