@@ -1,11 +1,11 @@
-"""The `p2e` command in a home of its own: config, schemas, objects and pins that no other test touches."""
+"""The `p2e` command in a home of its own: config, schemas, objects and pins that no other test has."""
 
 import json
 import pathlib
 import shutil
 import subprocess
 
-from first_byte import BUILD, SANITIZED, Site
+from first_byte import BUILD, SANITIZED, Site, sanitizer_libraries
 
 COMMAND = BUILD / "p2e"
 LIBRARY = BUILD / "libp2e.so"
@@ -74,7 +74,8 @@ class Home(Site):
 
     # ---- Running ---------------------------------------------------------------------------------
     def env(self, **more):
-        env = self.environment(LD_PRELOAD=None, TMPDIR=str(self.scratch))
+        preload = ":".join(sanitizer_libraries()) or None
+        env = self.environment(LD_PRELOAD=preload, TMPDIR=str(self.scratch))
         if SANITIZED:
             env["ASAN_OPTIONS"] = "detect_leaks=0:verify_asan_link_order=0"
         return {key: value for key, value in {**env, **more}.items() if value is not None}

@@ -145,20 +145,23 @@ def test_name_that_it_is_called_by(compiled):
 
 # ---- Environment ---------------------------------------------------------------------------------
 def test_environment(compiled):
-    told = report(compiled, env={"MINE": "kept", "LD_PRELOAD": None})["environment"]
+    told = report(compiled, env={"MINE": "kept"})["environment"]
     given = compiled.env(MINE="kept")
-    assert told.pop("LD_PRELOAD") == str(LIBRARY.resolve())
+    assert told.pop("LD_PRELOAD").split(":")[0] == str(LIBRARY.resolve())
     assert told.pop("P2E_CONFIG") == str(compiled.conf)
     assert told.pop("LC_CTYPE", None) in (None, "C.UTF-8")  # python's own
-    assert told == {key: value for key, value in given.items() if key != "P2E_CONFIG"}
+    changed = ("P2E_CONFIG", "LD_PRELOAD")
+    assert told == {key: value for key, value in given.items() if key not in changed}
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitized library needs its runtime")
 def test_other_preloads_come_after(compiled):
     other = "/usr/lib/x86_64-linux-gnu/libm.so.6"
     told = report(compiled, env={"LD_PRELOAD": other})["environment"]
     assert told["LD_PRELOAD"] == f"{LIBRARY.resolve()}:{other}"
-    told = report(compiled, env={"LD_PRELOAD": ""})["environment"]
-    assert told["LD_PRELOAD"] == str(LIBRARY.resolve())
+    for nothing in ("", None):
+        told = report(compiled, env={"LD_PRELOAD": nothing})["environment"]
+        assert told["LD_PRELOAD"] == str(LIBRARY.resolve())
 
 
 def test_from_another_folder(compiled):
@@ -183,7 +186,7 @@ def test_installed(compiled, place):
     installed = shutil.copy(COMMAND, compiled.folder / "bin/p2e")
     (compiled.folder / place).resolve().parent.mkdir(parents=True)
     shutil.copy(LIBRARY, compiled.folder / place)
-    preload = report(compiled, command=installed)["environment"]["LD_PRELOAD"]
+    preload = report(compiled, command=installed)["environment"]["LD_PRELOAD"].split(":")[0]
     assert pathlib.Path(preload).resolve() == (compiled.folder / place).resolve()
 
 
@@ -470,7 +473,8 @@ def lingering():
     for name, command in LINGERING.items():
         p2e = without if name in WITHOUT_LIBRARY else COMMAND
         running[name] = subprocess.Popen(
-            [p2e, "run", *command], stderr=subprocess.PIPE, text=True, env=home.env(), start_new_session=True
+            [p2e, "run", *command],
+            stderr=subprocess.PIPE, text=True, env=home.env(), start_new_session=True,
         )
     yield running
     for process in running.values():
