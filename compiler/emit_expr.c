@@ -77,8 +77,7 @@ static void emit_const(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 }
 
 // ---- Fields -------------------------------------------------------------------------------------
-// How
-// the value of a slot becomes what CEL sees, around the wire value `%s`.
+// How the value of a slot becomes what CEL sees, around the wire value `%s`.
 static const char *const conversions[] = {
     [P2E_TYPE_DOUBLE] = "%s",
     [P2E_TYPE_FLOAT] = "p2e_widen(%s)",
