@@ -81,7 +81,7 @@ int p2e_build_update(const char *folder, const struct p2e_filter *filter, bool k
     return 0;
 }
 
-// ---- An object for the occasion ----------------------------------------------------------------
+// ---- An object for the occasion -----------------------------------------------------------------
 static int open_compiled(const struct p2e_program_source *source, struct p2e_object *object,
                          struct p2e_error *err)
 {

@@ -21,7 +21,7 @@ struct settings {
     bool raw, json;
 };
 
-// ---- Command line ------------------------------------------------------------------------------
+// ---- Command line -------------------------------------------------------------------------------
 static int check_source(const struct p2e_command *command, const struct settings *s)
 {
     bool given = s->schema || s->message || s->rules.count || s->includes.count || s->depth;
@@ -82,7 +82,7 @@ static int parse(const struct p2e_command *command, int argc, char **argv, struc
     return status < 0 ? check_depth(command, s) : status;
 }
 
-// ---- Verdicts ----------------------------------------------------------------------------------
+// ---- Verdicts -----------------------------------------------------------------------------------
 static const char *reason_name(uint32_t verdict)
 {
     static const char *const names[] = {"pass", "malformed", "oversized", "aggregated", "busy"};
@@ -125,7 +125,7 @@ static int judge(struct run *run, const void *message, size_t size)
     return 0;
 }
 
-// ---- Input: one message a line in hex ----------------------------------------------------------
+// ---- Input: one message a line in hex -----------------------------------------------------------
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -166,7 +166,7 @@ static int judge_lines(struct run *run)
     return 0;
 }
 
-// ---- Input: binary, each message after its size as a varint (protobuf's delimited streams) -----
+// ---- Input: binary, each message after its size as a varint (protobuf's delimited streams) ------
 // 1: read; 0: the stream ends here; -1: it is broken.
 static int read_size(size_t *size)
 {
@@ -201,7 +201,7 @@ static int judge_stream(struct run *run)
     return more == 0 ? 0 : p2e_error_set(run->err, "the size of message %zu is broken", number + 1);
 }
 
-// ---- Whole -------------------------------------------------------------------------------------
+// ---- Whole --------------------------------------------------------------------------------------
 static int judge_all(const struct settings *s, const struct p2e_object *object,
                      struct p2e_error *err)
 {

@@ -16,7 +16,7 @@
 #define NO_FILTER    "; its sockets cannot be filtered by a preloaded library"
 #define SCRIPT_DEPTH 5 // the kernel's own limit on interpreters of interpreters
 
-// ---- Where it is -------------------------------------------------------------------------------
+// ---- Where it is --------------------------------------------------------------------------------
 static bool is_runnable(const char *path)
 {
     struct stat st;
@@ -52,7 +52,7 @@ int p2e_executable_find(const char *command, char *path, size_t size, struct p2e
     }
 }
 
-// ---- What it is --------------------------------------------------------------------------------
+// ---- What it is ---------------------------------------------------------------------------------
 // The dynamic loader ignores LD_PRELOAD where running the file changes who the process is.
 static int check_privilege(const char *path, int fd, struct p2e_error *err)
 {

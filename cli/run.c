@@ -22,7 +22,7 @@
 #define LIVE_SECONDS 10 // how long a loader may take to bring the library to life
 #define MISSED_LOOKS 3  // a second apart
 
-// ---- Beforehand --------------------------------------------------------------------------------
+// ---- Beforehand ---------------------------------------------------------------------------------
 static int compile_stale(const struct p2e_config *config, struct p2e_error *err)
 {
     for (size_t i = 0; i < config->filter_count; i++) {
@@ -102,7 +102,7 @@ static int find_library(char *path, size_t size, struct p2e_error *err)
     return p2e_error_set(err, "there is no " LIBRARY " in %s or in %s/../lib", self, self);
 }
 
-// ---- The watcher -------------------------------------------------------------------------------
+// ---- The watcher --------------------------------------------------------------------------------
 struct watch {
     int command; // a pidfd of the process that becomes the command
     int live;    // where the library reports
@@ -169,9 +169,6 @@ static void end_command(const struct watch *w, const char *command, const char *
 // Holds nothing open that the command's readers and writers could wait for, but standard error.
 static void let_go(struct watch *w)
 {
-    sigset_t all;
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, NULL);
     w->live = dup2(w->live, STDIN_FILENO);
     w->command = dup2(w->command, STDOUT_FILENO);
     close_range(STDERR_FILENO + 1, ~0u, 0);
@@ -187,11 +184,20 @@ static void watch(struct watch *w, const char *command)
         end_command(w, command, "was left behind by");
 }
 
+// A signal to the command's group is not for the watcher.
+static void block_signals(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 static int fork_watcher(struct watch *w, const char *command)
 {
     int status;
     pid_t child = fork();
     if (child == 0) {
+        block_signals();
         pid_t watcher = fork();
         if (watcher == 0)
             watch(w, command);
@@ -222,7 +228,7 @@ static int start_watcher(const char *command, struct p2e_error *err)
     return setenv(P2E_LIVE_VARIABLE, value, 1) ? p2e_error_set(err, "out of memory") : 0;
 }
 
-// ---- The command -------------------------------------------------------------------------------
+// ---- The command --------------------------------------------------------------------------------
 static int set_environment(const struct p2e_config *config, const char *library,
                            struct p2e_error *err)
 {

@@ -100,7 +100,7 @@ static uint64_t dropped(const struct state *state)
     return sum;
 }
 
-// ---- Text --------------------------------------------------------------------------------------
+// ---- Text ---------------------------------------------------------------------------------------
 // A rule's text on one line, with nothing that a terminal would obey.
 static void print_rule(const char *id, const char *expression)
 {
@@ -136,7 +136,7 @@ static void print_text(const struct p2e_filter *filter, const char *place,
         print_counters(filter, state);
 }
 
-// ---- JSON --------------------------------------------------------------------------------------
+// ---- JSON ---------------------------------------------------------------------------------------
 static void print_json_counters(const struct state *state)
 {
     for (uint32_t i = 0; i < P2E_COUNT_RULES; i++)

@@ -10,7 +10,7 @@ int p2e_ports_parse(const char *text, struct p2e_port_range *range, struct p2e_e
 int p2e_ports_check(long long port, struct p2e_error *err);
 
 // Sorts and merges in place, so that the ranges are ascending with a gap between each two; returns
-// how many are left. What follows wants sets in this form.
+// how many are left. `count` is not 0. What follows wants sets in this form.
 size_t p2e_ports_normalize(struct p2e_port_range *ranges, size_t count);
 
 unsigned p2e_ports_count(const struct p2e_filter *filter);

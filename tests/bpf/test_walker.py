@@ -93,7 +93,7 @@ def test_utf8(text, verdict):
     """Unicode 15, table 3-7, its edges; on each path: short, up to 32 bytes, longer."""
     rows = []
     for before in (0, 1, 5, 9, 20, 30, 100):
-        for after in (0, 3, 12):
+        for after in (0, 3, 12, 30):
             rows.append((verdict, field(10, b"a" * before + text + b"z" * after)))
     expect(rows)
 
@@ -142,6 +142,19 @@ def test_packed_lists():
                 rows.append(("M", before + field(17, b"".join(numbers[:place] + [bad] + numbers[place:]))))
         rows.append(("P", before + field(27, bytes(8 * 700))))
         rows.append(("M", before + field(27, bytes(8 * 700 + 4))))
+    expect(rows)
+
+
+def test_what_the_message_before_left():
+    """Bytes beyond the end are of earlier messages: they must not count."""
+    garbage = field(1000, b"\xff" * 400)
+    rows = []
+    for _ in range(20):
+        for count in range(8):
+            rows.append(("P", garbage))
+            rows.append(("P", field(17, b"\x01" * count + b"\x80" * 9 + b"\x01")))
+            rows.append(("P", field(10, b"a" * (count + 1))))
+            rows.append(("M", b"\x08" + b"\x80" * count))
     expect(rows)
 
 

@@ -5,8 +5,8 @@ import socket
 import subprocess
 
 import pytest
-from conftest import ALL, GOOD, MESSAGES, PYTHON, Run, converse, send, server
 from first_byte import NO_BPFFS, ROOT_WITHOUT_BPF, SANITIZED, UNPRIVILEGED
+from serving import ALL, GOOD, PYTHON, Run, converse, send, server
 
 CLOSED = "closed"
 OPEN = "open"
@@ -236,13 +236,9 @@ def test_a_line_that_cannot_be_written_harms_nobody(site, port, stderr):
     remove(site)
     site.configure(first={"transport": "udp", "port": port, "on_error": OPEN})
     prefix = [] if stderr else ["sh", "-c", 'exec "$@" 2>&-', "sh"]
-    # node, unlike python, leaves SIGPIPE alone; so does sh, which env runs here.
-    shell = ["sh", "-c", 'env "$@"; echo "status $?"', "sh"]
-    command = [*prefix, *site.preloaded(), *shell, *server("plain", port)]
-    run = Run(command, stderr=stderr() if stderr else None)
-    send(port, *MESSAGES, b"end")
-    run.finish()
-    assert (run.first, run.lines) == ("ready", [*ALL, "status 0"])
+    command = [*prefix, *site.preloaded(), *server("default_signals", port)]
+    run = converse(command, port, stderr=stderr() if stderr else None)
+    assert (run.first, run.lines, run.process.returncode) == ("ready", ALL, 0)
 
 
 def test_a_line_never_goes_into_a_socket_of_the_servers(site, port):

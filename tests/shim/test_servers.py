@@ -4,8 +4,8 @@ import os
 import shutil
 
 import pytest
-from conftest import GOOD, SERVERS, Run, converse, send, server, udp_ports
 from first_byte import SANITIZED, UNPRIVILEGED, Site
+from serving import GOOD, SERVERS, Run, converse, send, server, udp_ports
 
 STYLES = [
     "plain",
@@ -153,7 +153,7 @@ def test_monitor_mode_passes_all(site, port):
 def test_a_failed_bind_leaves_the_socket_as_it_was(site, port):
     run = Run(site.preloaded() + server("twice", port))
     send_when_ready = []
-    while (line := run.process.stdout.readline().rstrip()) != "ready":
+    while (line := run.line()) != "ready":
         send_when_ready.append(line)
     send(port, b"A0", b"B0", b"end")
     run.finish()

@@ -7,8 +7,8 @@ import socket
 import subprocess
 
 import pytest
-from conftest import PYTHON, Run, send, server
 from first_byte import BUILD, SANITIZED, SHIM
+from serving import PYTHON, Run, send, server, udp_ports
 
 CALLS = BUILD / "tests/shim/calls"
 
@@ -69,7 +69,8 @@ def test_library_calls_are_the_same(site, port):
 
 def test_no_thread_and_no_signal_handler(site, port):
     run = Run(site.preloaded() + server("plain", port))
-    plain = Run(server("plain", port + 1))
+    other = udp_ports()
+    plain = Run(server("plain", other))
     status = [
         dict(
             line.split(":\t", 1)
@@ -79,7 +80,7 @@ def test_no_thread_and_no_signal_handler(site, port):
         for r in (run, plain)
     ]
     send(port, b"end")
-    send(port + 1, b"end")
+    send(other, b"end")
     assert status[0] == status[1]
     assert run.finish().errors == "" and plain.finish().errors == ""
 

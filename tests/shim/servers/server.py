@@ -6,6 +6,7 @@ import array
 import asyncio
 import errno
 import os
+import signal
 import socket
 import socketserver
 import sys
@@ -296,6 +297,39 @@ def sequenced(address):
         while message := connection.recv(70000):
             if not show(message):
                 return
+
+
+def sequenced_after_all_is_gone(address):
+    """Loses the descriptors that it did not open; accepts when its standard input says so."""
+    server = bound(address, kind=socket.SOCK_SEQPACKET)
+    server.listen()
+    say("ready")
+    sys.stdin.readline()
+    os.closerange(100, 1000)
+    try:
+        server.accept()
+        say("accepted")
+    except OSError as error:
+        say(errno.errorcode[error.errno])
+
+
+def sequenced_nonblocking(address):
+    server = bound(address, kind=socket.SOCK_SEQPACKET)
+    server.listen()
+    server.setblocking(False)
+    say("ready")
+    sys.stdin.readline()
+    try:
+        server.accept()
+        say("accepted")
+    except BlockingIOError:
+        say("EAGAIN")
+
+
+def default_signals(address):
+    """Python ignores SIGPIPE, most servers do not."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    plain(address)
 
 
 def main():

@@ -1,0 +1,145 @@
+"""What every verb has in common: help, the command line, the config, the output."""
+
+import os
+import pathlib
+
+import pytest
+from first_byte import UNPRIVILEGED
+
+VERBS = ["check", "compile", "run", "eval", "status"]
+DATA_VERBS = ["check", "compile", "status"]  # a config is all that they need
+DEFAULT_CONF = pathlib.Path("/etc/p2e/p2e.conf")
+
+
+def arguments(verb):
+    """Enough to get as far as the config."""
+    return {"run": ["run", "true"], "eval": ["eval", "-f", "note"]}.get(verb, [verb])
+
+
+# ---- Help ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("word", ["--help", "-h", "help"])
+def test_overview_names_every_verb(home, word):
+    text = home.ok(word)
+    assert text.startswith("usage: p2e COMMAND")
+    for verb in VERBS:
+        assert f"\n  {verb} " in text
+
+
+def test_without_arguments_is_a_usage_error(home):
+    done = home.p2e()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: p2e COMMAND")
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_a_verb(home, verb, option):
+    text = home.ok(verb, option)
+    assert text.startswith(f"usage: p2e {verb} ")
+    assert "--config FILE" in text and "--help" in text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_names_every_option_of_the_usage(home, verb):
+    usage, _, rest = home.ok(verb, "--help").partition("\n")
+    for word in usage.replace("[", " ").replace("]", " ").replace("(", " ").split():
+        if word.startswith("-") and word != "--":
+            assert f"  {word}" in rest, word
+
+
+def test_help_after_other_options(home):
+    assert home.ok("eval", "--json", "--help").startswith("usage: p2e eval ")
+
+
+# ---- Command line --------------------------------------------------------------------------------
+def test_unknown_command(home):
+    error = home.fails("chekc", status=2)
+    assert 'there is no command "chekc"' in error
+    assert "usage: p2e COMMAND" in error
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    "given,said",
+    [
+        (["--frobnicate"], "unknown option --frobnicate"),
+        (["-z"], "unknown option -z"),
+        (["-zy"], "unknown option -z"),
+        (["-c"], "-c needs a value"),
+        (["--config"], "--config needs a value"),
+    ],
+)
+def test_bad_option(home, verb, given, said):
+    done = home.p2e(verb, *given)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"p2e {verb}: {said}\nusage: p2e {verb} ")
+
+
+@pytest.mark.parametrize("verb", ["check", "compile", "eval", "status"])
+def test_flag_with_a_value(home, verb):
+    assert "--json=yes: this option has no value" in home.fails(verb, "--json=yes", status=2)
+
+
+@pytest.mark.parametrize("verb", ["check", "compile", "eval", "status"])
+def test_operand_that_nobody_asked_for(home, verb):
+    assert "unexpected argument extra" in home.fails(verb, "extra", status=2)
+
+
+# ---- Config --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("verb", VERBS)
+def test_config_is_missing(home, verb):
+    first, *rest = arguments(verb)
+    error = home.fails(first, "-c", home.folder / "none.conf", *rest)
+    assert error.startswith(f"p2e {verb}: ")
+    assert f"there is no config file {home.folder}/none.conf" in error
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_config_that_may_not_be_read(home, verb):
+    home.conf.chmod(0o600)
+    error = home.fails(*arguments(verb), prefix=UNPRIVILEGED)
+    assert str(home.conf) in error and "Permission denied" in error
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_config_is_wrong(home, verb):
+    home.conf.write_text("filters = (\n  { nmae = 1; }\n);\n")
+    done = home.p2e(*arguments(verb))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{home.conf}:2: unknown key" in done.stderr
+    assert 'did you mean "name"?' in done.stderr
+
+
+@pytest.mark.skipif(DEFAULT_CONF.exists(), reason="this machine has a config")
+@pytest.mark.parametrize("verb", VERBS)
+def test_config_is_looked_for_in_etc(home, verb):
+    assert str(DEFAULT_CONF) in home.fails(*arguments(verb), env={"P2E_CONFIG": None})
+
+
+@pytest.mark.parametrize("verb", DATA_VERBS)
+def test_option_goes_before_environment(compiled, verb):
+    env = {"P2E_CONFIG": "/nowhere/p2e.conf"}
+    assert "note" in compiled.ok(verb, "-c", compiled.conf, env=env)
+    assert "/nowhere/p2e.conf" in compiled.fails(verb, env=env)
+
+
+@pytest.mark.parametrize("verb", DATA_VERBS)
+def test_config_without_filters(home, verb):
+    home.configure()
+    assert home.ok(verb) == ""
+    assert home.json(verb) == []
+
+
+# ---- Output --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("given", [["--help"], ["check"], ["check", "--json"], ["status"], ["compile"]])
+def test_output_that_cannot_be_written(compiled, given):
+    into_full = ["sh", "-c", 'exec "$@" >/dev/full', "sh"]
+    assert "No space left on device" in compiled.fails(*given, prefix=into_full)
+
+
+def test_json_is_utf8_whatever_the_config_holds(home):
+    home.conf.write_bytes(
+        home.conf.read_bytes().replace(os.fsencode(home.socket), b'@\xff\xc3\xa4\xc3\\"\\x07')
+    )
+    (entry,) = home.json("status")
+    assert entry["socket"] == '@\ufffd\u00e4\ufffd"\x07'
