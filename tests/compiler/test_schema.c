@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "compiler/schema.h"
+#include "tests/compiler/encode.h"
 
 #define DATA "tests/data/schema/"
 
@@ -42,23 +43,10 @@ static const struct p2e_field *field_of(const struct p2e_schema *schema, const c
 }
 
 // A FileDescriptorSet from protobuf's text format.
-static void encode(const char *text, struct p2e_buffer *set)
+static void encode_set(const char *text, struct p2e_buffer *set)
 {
-    char in[] = "/tmp/p2e-test-XXXXXX", command[256], chunk[4096];
-    int fd = mkstemp(in);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-    snprintf(command, sizeof(command),
-             "protoc -I/usr/include --encode=google.protobuf.FileDescriptorSet "
-             "google/protobuf/descriptor.proto < %s",
-             in);
-    FILE *out = popen(command, "r");
-    assert_non_null(out);
-    for (size_t got; (got = fread(chunk, 1, sizeof(chunk), out)) > 0;)
-        p2e_buffer_add(set, chunk, got);
-    assert_int_equal(pclose(out), 0);
-    unlink(in);
+    encode("/usr/include", "google/protobuf/descriptor.proto", "google.protobuf.FileDescriptorSet",
+           text, set);
 }
 
 static void remove_dir(const char *path)
@@ -474,7 +462,7 @@ static void test_sets(void **state)
         _cleanup_(p2e_buffer_free) struct p2e_buffer set = {0};
         struct p2e_schema schema;
         struct p2e_error err = {.text = ""};
-        encode(sets[i].set, &set);
+        encode_set(sets[i].set, &set);
         int failed = parse_exact(set.data, set.size, &schema, &err);
         if ((failed != 0) != (sets[i].error != NULL) ||
             (failed && strncmp(err.text, sets[i].error, strlen(sets[i].error)) != 0))
@@ -555,7 +543,7 @@ static void test_defaults(void **state)
                                 "value { name: \"A\" number: 7 } value { name: \"B\" number: -1 } "
                                 "}"),
                           rows[i].type, rows[i].text);
-        encode(text.data, &set);
+        encode_set(text.data, &set);
         struct p2e_schema schema;
         struct p2e_error err;
         int failed = p2e_schema_parse(set.data, set.size, &schema, &err);
@@ -598,7 +586,7 @@ static void test_default_escapes(void **state)
                           MESSAGE2("field { name: \"a\" number: 1 type: TYPE_%s "
                                    "default_value: \"%s\" }"),
                           rows[i].type, rows[i].text);
-        encode(text.data, &set);
+        encode_set(text.data, &set);
         struct p2e_schema schema;
         struct p2e_error err;
         int failed = p2e_schema_parse(set.data, set.size, &schema, &err);
@@ -626,7 +614,7 @@ static void test_misplaced_defaults(void **state)
         _cleanup_(p2e_buffer_free) struct p2e_buffer set = {0};
         struct p2e_schema schema;
         struct p2e_error err;
-        encode(rows[i], &set);
+        encode_set(rows[i], &set);
         assert_int_equal(p2e_schema_parse(set.data, set.size, &schema, &err), -1);
         assert_non_null(strstr(err.text, "default value"));
     }
@@ -731,16 +719,17 @@ static void test_damaged(void **state)
     struct p2e_error err;
     uint32_t random = 7919;
     (void)state;
-    encode(MESSAGE2(
-               INT32("a", "1") FIELD("b", "2", "type: TYPE_BYTES default_value: \"\\\\377x\"")
-                   FIELD("c", "3", "type: TYPE_MESSAGE type_name: \".p.M.N\"")
-                       FIELD("d", "4", "type: TYPE_INT32 oneof_index: 0") FIELD(
-                           "e", "5",
-                           "type: TYPE_ENUM type_name: \".p.M.E\"") "oneof_decl { name: \"o\" } "
-                                                                    "nested_type { name: \"N\" } "
-                                                                    "enum_type { name: \"E\" value "
-                                                                    "{ name: \"A\" number: 1 } }"),
-           &set);
+    encode_set(
+        MESSAGE2(
+            INT32("a", "1") FIELD("b", "2", "type: TYPE_BYTES default_value: \"\\\\377x\"")
+                FIELD("c", "3", "type: TYPE_MESSAGE type_name: \".p.M.N\"")
+                    FIELD("d", "4", "type: TYPE_INT32 oneof_index: 0") FIELD(
+                        "e", "5",
+                        "type: TYPE_ENUM type_name: \".p.M.E\"") "oneof_decl { name: \"o\" } "
+                                                                 "nested_type { name: \"N\" } "
+                                                                 "enum_type { name: \"E\" value "
+                                                                 "{ name: \"A\" number: 1 } }"),
+        &set);
     for (size_t size = 0; size < set.size; size++) {
         if (parse_exact(set.data, size, &schema, &err) == 0)
             p2e_schema_free(&schema);
