@@ -2,8 +2,9 @@
 // stack of open ones. Accepts what protobuf's conformance suite accepts.
 //
 // Before this file the emitted part defines: P2E_MAX_DEPTH, P2E_ROOT, P2E_TABLE_MASK,
-// P2E_SPARSE_COUNT, P2E_HAS_HOOKS, P2E_HAS_ONEOFS, P2E_HAS_REQUIRED, P2E_HAS_SCOPES; p2e_table, p2e_sparse_keys,
-// p2e_sparse_entries, p2e_needs; p2e_reset, p2e_hook, p2e_scope_begin, p2e_scope_end.
+// P2E_SPARSE_COUNT, P2E_HAS_HOOKS, P2E_HAS_ONEOFS, P2E_HAS_REQUIRED, P2E_HAS_SCOPES; p2e_table,
+// p2e_sparse_keys, p2e_sparse_entries, p2e_needs; p2e_reset, p2e_hook, p2e_scope_begin,
+// p2e_scope_end.
 #ifndef P2E_BPF_WALK_H
 #define P2E_BPF_WALK_H
 
@@ -11,8 +12,15 @@
 #include "table.h"
 #include "text.h"
 
-#define P2E_LENGTH_MAX 5  // bytes of a length
-#define P2E_STEPS      32 // fields that one call takes
+#define P2E_LENGTH_MAX 5 // bytes of a length
+
+// Fields that one call takes: what the verifier has to follow grows with it, and with what a field
+// may call.
+#if P2E_HAS_HOOKS || P2E_HAS_SCOPES
+#define P2E_STEPS 16
+#else
+#define P2E_STEPS 32
+#endif
 
 enum p2e_step { P2E_STEP_MALFORMED, P2E_STEP_DONE, P2E_STEP_MORE };
 

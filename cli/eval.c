@@ -7,36 +7,18 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "cli/build.h"
-#include "cli/common.h"
+#include "cli/choice.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "loader/probe.h"
 
 struct settings {
-    const char *config, *filter_name;
-    const char *schema, *message;
-    struct p2e_option_list includes, rules;
-    const char *format, *depth;
-    unsigned max_depth;
+    struct p2e_choice choice;
+    const char *format;
     bool raw, json;
 };
 
 // ---- Command line -------------------------------------------------------------------------------
-static int check_source(const struct p2e_command *command, const struct settings *s)
-{
-    bool given = s->schema || s->message || s->rules.count || s->includes.count || s->depth;
-    if (s->filter_name && given)
-        return p2e_usage_error(command, "a filter is given by -f or by --schema, --message and "
-                                        "their like, not by both");
-    if (!s->filter_name && (!s->schema || !s->message))
-        return p2e_usage_error(command, "name a filter: -f NAME, or --schema FILE --message TYPE");
-    if (!s->filter_name && s->config)
-        return p2e_usage_error(command, "-c FILE goes with -f NAME");
-    if (s->rules.count > P2E_MAX_RULES)
-        return p2e_usage_error(command, "a filter can have %d rules", P2E_MAX_RULES);
-    return -1;
-}
-
 static int check_format(const struct p2e_command *command, struct settings *s)
 {
     s->raw = s->format && !strcmp(s->format, "raw");
@@ -45,41 +27,18 @@ static int check_format(const struct p2e_command *command, struct settings *s)
     return -1;
 }
 
-static int check_depth(const struct p2e_command *command, struct settings *s)
-{
-    s->max_depth = P2E_DEFAULT_MAX_DEPTH;
-    if (!s->depth)
-        return -1;
-    char *end;
-    long depth = strtol(s->depth, &end, 10);
-    if (!*s->depth || *end || depth < 1 || depth > P2E_MAX_DEPTH_LIMIT)
-        return p2e_usage_error(command, "--max-depth is a number from 1 to %d, not %s",
-                               P2E_MAX_DEPTH_LIMIT, s->depth);
-    s->max_depth = depth;
-    return -1;
-}
-
 // -1: go on; else an exit status.
 static int parse(const struct p2e_command *command, int argc, char **argv, struct settings *s)
 {
     const struct p2e_option options[] = {
-        {.name = "config", .letter = 'c', .value = &s->config},
-        {.name = "filter", .letter = 'f', .value = &s->filter_name},
-        {.name = "schema", .value = &s->schema},
-        {.name = "include", .letter = 'I', .list = &s->includes},
-        {.name = "message", .value = &s->message},
-        {.name = "rule", .list = &s->rules},
-        {.name = "format", .value = &s->format},
-        {.name = "max-depth", .value = &s->depth},
+        P2E_CHOICE_OPTIONS(&s->choice){.name = "format", .value = &s->format},
         {.name = "json", .flag = &s->json},
         {0},
     };
     int status = p2e_parse_options(command, argc, argv, options, NULL);
     if (status < 0)
-        status = check_source(command, s);
-    if (status < 0)
-        status = check_format(command, s);
-    return status < 0 ? check_depth(command, s) : status;
+        status = p2e_choice_check(command, &s->choice);
+    return status < 0 ? check_format(command, s) : status;
 }
 
 // ---- Verdicts -----------------------------------------------------------------------------------
@@ -215,53 +174,21 @@ static int judge_all(const struct settings *s, const struct p2e_object *object,
     return result;
 }
 
-static int eval_filter(const struct settings *s, const char *folder,
-                       const struct p2e_filter *filter, struct p2e_error *err)
+static int eval_filter(void *context, const char *folder, const struct p2e_filter *filter,
+                       struct p2e_error *err)
 {
     struct p2e_object object;
     if (p2e_build_open(folder, filter, &object, err) < 0)
         return -1;
-    int result = judge_all(s, &object, err);
+    int result = judge_all(context, &object, err);
     p2e_object_close(&object);
     return result;
-}
-
-static int eval_configured(const struct settings *s, struct p2e_error *err)
-{
-    _cleanup_(p2e_config_free) struct p2e_config config = {0};
-    if (p2e_read_config(s->config, &config, err) < 0)
-        return -1;
-    const struct p2e_filter *filter = p2e_config_filter(&config, s->filter_name);
-    if (!filter)
-        return p2e_error_set(err, "%s has no filter \"%s\"", config.path, s->filter_name);
-    return eval_filter(s, config.object_dir, filter, err);
-}
-
-static int eval_given(const struct settings *s, struct p2e_error *err)
-{
-    char ids[s->rules.count + 1][32];
-    struct p2e_rule rules[s->rules.count + 1];
-    for (size_t i = 0; i < s->rules.count; i++) {
-        snprintf(ids[i], sizeof(ids[i]), "rule%zu", i + 1);
-        rules[i] = (struct p2e_rule){.id = ids[i], .expression = s->rules.values[i], .message = ""};
-    }
-    struct p2e_filter filter = {
-        .name = "eval",
-        .schema = (char *)s->schema,
-        .includes = s->includes.values,
-        .include_count = s->includes.count,
-        .message = (char *)s->message,
-        .rules = rules,
-        .rule_count = s->rules.count,
-        .max_depth = s->max_depth,
-    };
-    return eval_filter(s, NULL, &filter, err);
 }
 
 static int eval(const struct p2e_command *command, struct settings *s)
 {
     struct p2e_error err;
-    if ((s->filter_name ? eval_configured(s, &err) : eval_given(s, &err)) < 0)
+    if (p2e_choice_open(&s->choice, eval_filter, s, &err) < 0)
         return p2e_fail(command, &err);
     return P2E_EXIT_OK;
 }
@@ -272,27 +199,18 @@ static int run(const struct p2e_command *command, int argc, char **argv)
     int status = parse(command, argc, argv, &s);
     if (status < 0)
         status = eval(command, &s);
-    p2e_option_list_free(&s.includes);
-    p2e_option_list_free(&s.rules);
+    p2e_choice_free(&s.choice);
     return status;
 }
 
 const struct p2e_command p2e_eval_command = {
     .name = "eval",
-    .usage = "(-c FILE -f NAME | --schema FILE [-I DIR]… --message TYPE [--rule EXPR]…) "
-             "[--max-depth N] [--format hex|raw] [--json]",
+    .usage = P2E_CHOICE_USAGE "[--max-depth N] [--format hex|raw] [--json]",
     .summary = "judge messages with the real program in the kernel",
     .help =
         "Reads messages from standard input and prints a line for each: `pass`, `drop malformed` "
         "or\n"
-        "`drop rule ID`.\n\n"
-        "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
-        "  -f, --filter NAME    the filter in it\n"
-        "      --schema FILE    a .proto file or a FileDescriptorSet, instead of -c and -f\n"
-        "  -I, --include DIR    where the .proto file's imports are\n"
-        "      --message TYPE   the message type\n"
-        "      --rule EXPR      a CEL expression that must hold; they are called rule1, rule2, …\n"
-        "      --max-depth N    how deep submessages may nest (32)\n"
+        "`drop rule ID`.\n\n" P2E_CHOICE_HELP
         "      --format hex     one message in hex a line; an empty line is the empty message\n"
         "      --format raw     binary, each message after its size as a varint\n"
         "      --json           one object a line: {\"verdict\", \"reason\", \"rule\"}\n"

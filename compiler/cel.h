@@ -91,7 +91,7 @@ struct p2e_cel_expr {
     size_t arg_count;
     const struct p2e_field *field;     // SELECT, HAS
     const struct p2e_cel_expr *binder; // ELEMENT
-    struct p2e_cel_value value;    // CONST
+    struct p2e_cel_value value;        // CONST
 };
 
 struct p2e_cel {
@@ -109,6 +109,9 @@ struct p2e_cel {
 int p2e_cel_compile(const char *text, const struct p2e_message *message,
                     const struct p2e_schema *schema, struct p2e_cel *cel, struct p2e_error *err);
 void p2e_cel_free(struct p2e_cel *cel);
+
+// The type that a field's value has in a rule.
+struct p2e_cel_type p2e_cel_type_of_field(const struct p2e_field *field);
 
 // "int", "list(string)", "demo.SearchRequest": as error texts name it. `buffer` is returned.
 const char *p2e_cel_type_name(const struct p2e_cel_type *type, char *buffer, size_t size);

@@ -24,9 +24,6 @@ struct p2e_cel_checker {
 struct p2e_cel_expr *p2e_cel_check(const struct p2e_cel_checker *checker,
                                    const struct p2e_cel_node *node);
 
-// The type that a field's value has in a rule (cel.c).
-struct p2e_cel_type p2e_cel_type_of_field(const struct p2e_field *field);
-
 // Is it one of protobuf's own messages that CEL sees as something else: a time, a number, JSON?
 bool p2e_cel_is_special(const struct p2e_cel_type *type);
 

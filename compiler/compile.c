@@ -104,20 +104,30 @@ static int write_source(const struct p2e_filter *filter, const struct p2e_plan *
     return source->text.failed ? p2e_error_set(err, "out of memory") : 0;
 }
 
+int p2e_compile_plan(const struct p2e_filter *filter, struct p2e_schema *schema,
+                     struct p2e_plan *plan, struct p2e_error *err)
+{
+    *plan = (struct p2e_plan){0};
+    if (p2e_schema_load(filter->schema, filter->includes, filter->include_count, schema, err) < 0)
+        return -1;
+    if (make_plan(filter, schema, plan, err) == 0)
+        return 0;
+    p2e_schema_free(schema);
+    return -1;
+}
+
 int p2e_compile_source(const struct p2e_filter *filter, struct p2e_program_source *source,
                        struct p2e_error *err)
 {
     struct p2e_schema schema = {0};
-    struct p2e_plan plan = {0};
+    struct p2e_plan plan;
     *source = (struct p2e_program_source){0};
-    int result =
-        p2e_schema_load(filter->schema, filter->includes, filter->include_count, &schema, err);
-    if (result == 0)
-        result = make_plan(filter, &schema, &plan, err);
-    if (result == 0)
+    int result = p2e_compile_plan(filter, &schema, &plan, err);
+    if (result == 0) {
         result = write_source(filter, &plan, source, err);
-    p2e_plan_free(&plan);
-    p2e_schema_free(&schema);
+        p2e_plan_free(&plan);
+        p2e_schema_free(&schema);
+    }
     if (result < 0) {
         p2e_program_source_free(source);
         p2e_error_prefix(err, "filter \"%s\"", filter->name);

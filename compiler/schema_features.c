@@ -91,7 +91,7 @@ static int check_edition(const Google__Protobuf__FileDescriptorProto *file, enum
 int p2e_schema_features(const Google__Protobuf__FileDescriptorProto *file,
                         struct p2e_features *features, struct p2e_error *err)
 {
-    enum p2e_syntax syntax;
+    enum p2e_syntax syntax = P2E_SYNTAX_PROTO2;
     if (syntax_of(file, &syntax, err) < 0 || check_edition(file, syntax, err) < 0)
         return -1;
     *features = defaults[syntax];

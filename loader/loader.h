@@ -58,6 +58,8 @@ const char *p2e_missing_capabilities(void);
 
 // The kernel's id of a program, by which to know it again.
 int p2e_program_id(int program, uint32_t *id);
+// How many instructions it has, and how many the verifier looked at. -1 and errno on failure.
+int p2e_program_size(int program, uint32_t *instructions, uint32_t *verified);
 
 // The options for a filter on a live socket.
 void p2e_options_for(enum p2e_transport transport, enum p2e_mode mode, struct p2e_options *options);

@@ -78,6 +78,17 @@ int p2e_program_id(int program, uint32_t *id)
     return 0;
 }
 
+int p2e_program_size(int program, uint32_t *instructions, uint32_t *verified)
+{
+    struct bpf_prog_info info;
+
+    if (p2e_bpf_program_info(program, &info))
+        return -1;
+    *instructions = info.xlated_prog_len / sizeof(struct bpf_insn);
+    *verified = info.verified_insns;
+    return 0;
+}
+
 // ---- Parts --------------------------------------------------------------------------------------
 #define HANDLE(member) offsetof(struct p2e_handles, member)
 

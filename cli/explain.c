@@ -1,0 +1,278 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/build.h"
+#include "cli/choice.h"
+#include "cli/json.h"
+
+struct settings {
+    struct p2e_choice choice;
+    bool json;
+};
+
+// A filter taken apart: the plan of the rules that are taken, and why the others are not.
+struct explanation {
+    const struct p2e_filter *filter;
+    struct p2e_schema schema;
+    struct p2e_plan plan;
+    struct p2e_error *refusals; // by rule; an empty text for a rule that is taken
+    size_t refused;
+    // Of the program; 0 where it cannot be loaded here.
+    uint32_t instructions, verified;
+};
+
+static void explanation_free(struct explanation *x)
+{
+    p2e_plan_free(&x->plan);
+    p2e_schema_free(&x->schema);
+    free(x->refusals);
+}
+
+// ---- Taking apart -------------------------------------------------------------------------------
+// Each rule alone, so that one that is refused does not hide the others.
+static int judge_rule(const struct p2e_filter *filter, size_t index, struct p2e_error *refusal)
+{
+    struct p2e_filter alone = *filter;
+    struct p2e_schema schema;
+    struct p2e_plan plan;
+    alone.rules = &filter->rules[index];
+    alone.rule_count = 1;
+    if (p2e_compile_plan(&alone, &schema, &plan, refusal) < 0)
+        return -1;
+    p2e_plan_free(&plan);
+    p2e_schema_free(&schema);
+    return 0;
+}
+
+static int plan_taken(struct explanation *x, struct p2e_filter *taken, struct p2e_error *err)
+{
+    const struct p2e_filter *filter = x->filter;
+    *taken = *filter;
+    taken->rule_count = 0;
+    taken->rules = calloc(filter->rule_count + 1, sizeof(*taken->rules));
+    x->refusals = calloc(filter->rule_count + 1, sizeof(*x->refusals));
+    if (!taken->rules || !x->refusals)
+        return p2e_error_set(err, "out of memory");
+    for (size_t i = 0; i < filter->rule_count; i++) {
+        if (judge_rule(filter, i, &x->refusals[i]) < 0)
+            x->refused++;
+        else
+            taken->rules[taken->rule_count++] = filter->rules[i];
+    }
+    return p2e_compile_plan(taken, &x->schema, &x->plan, err);
+}
+
+static int measure(struct explanation *x, const struct p2e_filter *taken, struct p2e_error *err)
+{
+    struct p2e_object object;
+    struct p2e_options options;
+    struct p2e_handles handles;
+    if (p2e_missing_capabilities())
+        return 0;
+    if (p2e_build_open(NULL, taken, &object, err) < 0)
+        return -1;
+    p2e_options_for(taken->transport, taken->mode, &options);
+    int result = p2e_object_load(&object, &options, NULL, &handles, err);
+    p2e_object_close(&object);
+    if (result < 0)
+        return -1;
+    result = p2e_program_size(handles.judge, &x->instructions, &x->verified);
+    p2e_handles_close(&handles);
+    return result < 0 ? p2e_error_set(err, "the kernel does not tell the program's size") : 0;
+}
+
+static int take_apart(struct explanation *x, struct p2e_error *err)
+{
+    struct p2e_filter taken;
+    int result = plan_taken(x, &taken, err);
+    if (result == 0)
+        result = measure(x, &taken, err);
+    free(taken.rules);
+    return result;
+}
+
+// ---- Words --------------------------------------------------------------------------------------
+static void print_path(const struct p2e_plan *plan, const struct p2e_place *place);
+
+// The repeated field whose elements this scope is, on top of its own path.
+static void print_scope(const struct p2e_plan *plan, const struct p2e_place *scope)
+{
+    for (size_t i = 0; i < plan->place_count; i++) {
+        const struct p2e_place *place = plan->places[i];
+        for (size_t k = 0; k < place->use_count; k++) {
+            if (place->uses[k]->child != scope)
+                continue;
+            print_path(plan, place);
+            printf("%s[].", place->uses[k]->field->name);
+        }
+    }
+}
+
+static void print_path(const struct p2e_plan *plan, const struct p2e_place *place)
+{
+    if (place->scope)
+        print_scope(plan, place);
+    if (!place->parent)
+        return;
+    print_path(plan, place->parent->place);
+    printf("%s.", place->parent->field->name);
+}
+
+static const char *memory_of(const struct p2e_use *use)
+{
+    if (use->field->repeated)
+        return "how many";
+    if (use->value)
+        return use->field->presence == P2E_PRESENCE_IMPLICIT
+                   ? "the last value"
+                   : "the last value, and whether it is set";
+    return "whether it is set";
+}
+
+static void print_use(const struct p2e_plan *plan, const struct p2e_use *use)
+{
+    char name[256];
+    struct p2e_cel_type type = p2e_cel_type_of_field(use->field);
+    printf("  ");
+    print_path(plan, use->place);
+    printf("%s (%s): %s", use->field->name, p2e_cel_type_name(&type, name, sizeof(name)),
+           memory_of(use));
+    if (use->test_count)
+        printf("; what %zu condition%s of its elements", use->test_count,
+               use->test_count == 1 ? " says" : "s say");
+    printf("\n");
+}
+
+static void print_memory(const struct p2e_plan *plan)
+{
+    printf("remembers, in %u slots\n", plan->slot_count - 1);
+    for (size_t i = 0; i < plan->place_count; i++) {
+        const struct p2e_place *place = plan->places[i];
+        for (size_t k = 0; k < place->use_count; k++)
+            print_use(plan, place->uses[k]);
+        for (size_t k = 0; k < place->message->oneof_count; k++) {
+            if (!place->oneof_slots[k])
+                continue;
+            printf("  ");
+            print_path(plan, place);
+            printf("%s (oneof): which member is set\n", place->message->oneofs[k].name);
+        }
+    }
+}
+
+static void print_indented(const char *text)
+{
+    for (const char *line = text; *line;) {
+        size_t size = strcspn(line, "\n");
+        printf("      %.*s\n", (int)size, line);
+        line += size + (line[size] == '\n');
+    }
+}
+
+static void print_rules(const struct explanation *x)
+{
+    printf("judges, when the message ends\n");
+    for (size_t i = 0; i < x->filter->rule_count; i++) {
+        if (!x->refusals[i].text[0])
+            printf("  %s: %s\n", x->filter->rules[i].id, x->filter->rules[i].expression);
+    }
+    if (x->refused)
+        printf("refuses\n");
+    for (size_t i = 0; i < x->filter->rule_count; i++) {
+        if (!x->refusals[i].text[0])
+            continue;
+        printf("  %s: %s\n", x->filter->rules[i].id, x->filter->rules[i].expression);
+        print_indented(x->refusals[i].text);
+    }
+}
+
+static void print_text(const struct explanation *x)
+{
+    const struct p2e_plan *plan = &x->plan;
+    printf(
+        "message %s\n\nwalks\n  %zu fields by name; submessages nest up to %u deep; all others are "
+        "skipped\n",
+        plan->message->full_name, plan->field_count, plan->max_depth);
+    if (plan->slot_count > 1)
+        print_memory(plan);
+    print_rules(x);
+    if (x->instructions)
+        printf("program\n  %u instructions; the verifier looked at %u\n", x->instructions,
+               x->verified);
+    else
+        printf("program\n  not loaded here: that needs %s\n", p2e_missing_capabilities());
+}
+
+// ---- JSON ---------------------------------------------------------------------------------------
+static void print_json(const struct explanation *x)
+{
+    printf("{");
+    p2e_json_text("message", x->plan.message->full_name, true);
+    printf(",\"fields\":%zu,\"max_depth\":%u,\"slots\":%u,\"instructions\":%u,\"verified\":%u",
+           x->plan.field_count, x->plan.max_depth, x->plan.slot_count - 1, x->instructions,
+           x->verified);
+    printf(",\"rules\":");
+    for (size_t i = 0; i < x->filter->rule_count; i++) {
+        p2e_json_row(i);
+        printf("{");
+        p2e_json_text("id", x->filter->rules[i].id, true);
+        p2e_json_text("expression", x->filter->rules[i].expression, false);
+        if (x->refusals[i].text[0])
+            p2e_json_text("refused", x->refusals[i].text, false);
+        printf("}");
+    }
+    p2e_json_end(x->filter->rule_count);
+    printf("}\n");
+}
+
+// ---- Verb ---------------------------------------------------------------------------------------
+static int explain_filter(void *context, const char *folder, const struct p2e_filter *filter,
+                          struct p2e_error *err)
+{
+    const struct settings *s = context;
+    _cleanup_(explanation_free) struct explanation x = {.filter = filter};
+    (void)folder;
+    if (take_apart(&x, err) < 0)
+        return -1;
+    if (s->json)
+        print_json(&x);
+    else
+        print_text(&x);
+    return x.refused ? 1 : 0;
+}
+
+static int run(const struct p2e_command *command, int argc, char **argv)
+{
+    struct settings s = {0};
+    struct p2e_error err;
+    const struct p2e_option options[] = {
+        P2E_CHOICE_OPTIONS(&s.choice){.name = "json", .flag = &s.json},
+        {0},
+    };
+    int status = p2e_parse_options(command, argc, argv, options, NULL);
+    if (status < 0)
+        status = p2e_choice_check(command, &s.choice);
+    if (status < 0) {
+        status = p2e_choice_open(&s.choice, explain_filter, &s, &err);
+        status = status < 0 ? p2e_fail(command, &err) : status;
+    }
+    p2e_choice_free(&s.choice);
+    return status;
+}
+
+const struct p2e_command p2e_explain_command = {
+    .name = "explain",
+    .usage = P2E_CHOICE_USAGE "[--json]",
+    .summary = "tell in words what a filter walks, remembers and judges",
+    .help =
+        "Prints the plan of a filter: the fields that are walked, what is remembered of them, "
+        "what\n"
+        "is judged when, which rules are refused and why, and the size of the program (where the\n"
+        "privilege to load it is there).\n\n" P2E_CHOICE_HELP
+        "      --json           the same as JSON\n"
+        "      --help           this text\n\n"
+        "Exits with 1 if a rule is refused.\n",
+    .run = run,
+};
