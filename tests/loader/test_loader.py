@@ -369,10 +369,21 @@ def test_pin_folder_that_is_not_on_a_bpffs(site):
 
 
 def test_pin_folder_that_is_closed_to_us(site):
+    """As it is where systemd mounts the bpffs."""
     program(site)
     site.pin_dir.chmod(0o700)
     said = error(program(site, UNPRIVILEGED))
-    assert "cannot look into pin folder" in said and "0755" in said
+    assert "cannot look into pin folder" in said and "chmod a+x" in said
+    assert "Loading it here failed: loading a program needs CAP_BPF" in said
+
+
+def test_who_may_load_needs_no_look_at_the_pins(site):
+    program(site)
+    site.pin_dir.chmod(0o700)
+    caps = "+bpf,+perfmon"
+    user = ["setpriv", f"--reuid={NOBODY}", "--clear-groups", f"--bounding-set=-all,{caps}"]
+    user += [f"--inh-caps=-all,{caps}", f"--ambient-caps=-all,{caps}"]
+    assert program(site, user) == ["unpinned", *JUDGED]
 
 
 # ---- Removing -------------------------------------------------------------------------------------------
