@@ -24,7 +24,7 @@ static bool is_of(const struct p2e_description *object, const struct p2e_filter 
 {
     _cleanup_free_ char *canonical = p2e_filter_canonical(filter);
     return canonical && !strcmp(object->digest, source->digest) &&
-           !strcmp(object->canonical, canonical) && !strcmp(object->name, filter->name);
+           !strcmp(object->canonical, canonical);
 }
 
 // Whatever is wrong with what stands at `path`, compiling mends it.
