@@ -52,7 +52,7 @@ static int check_depth(const struct p2e_command *command, struct settings *s)
         return -1;
     char *end;
     long depth = strtol(s->depth, &end, 10);
-    if (!*s->depth || *end || depth < 1 || depth > P2E_MAX_DEPTH_LIMIT)
+    if (*end || depth < 1 || depth > P2E_MAX_DEPTH_LIMIT)
         return p2e_usage_error(command, "--max-depth is a number from 1 to %d, not %s",
                                P2E_MAX_DEPTH_LIMIT, s->depth);
     s->max_depth = depth;

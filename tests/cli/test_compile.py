@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from first_byte import NOBODY, UNPRIVILEGED
-from p2e import PROTO, RULES, Home, tools_without
+from p2e import COMMAND, PROTO, RULES, tools_without
 
 IMPORTING = """syntax = "proto3";
 package test;
@@ -153,8 +153,10 @@ def test_object_dir_is_relative_to_the_config(home):
 
 
 def test_output_is_relative_to_the_working_folder(home):
-    assert home.ok("compile", "--output", "here", cwd=home.folder) == "here/note.bpf.o: compiled\n"
-    assert (home.folder / "here/note.bpf.o").exists()
+    for folder in ("here", "-o"):
+        expected = f"{folder}/note.bpf.o: compiled\n"
+        assert home.ok("compile", "--output", folder, cwd=home.folder) == expected
+        assert (home.folder / folder / "note.bpf.o").exists()
 
 
 def test_kept_source_compiles_alone(home):
@@ -172,6 +174,19 @@ def test_source_of_what_is_up_to_date(compiled):
     assert compiled.ok("compile", "--keep-source") == said(compiled, "up to date")
     assert files(compiled) == ["note.bpf.c", "note.bpf.o"]
     assert mark(compiled.object("note")) == before
+
+
+def test_several_at_once(home):
+    """Each brings the object up to date, none sees half of another's."""
+    command = [COMMAND, "compile"]
+    all_at_once = [
+        subprocess.Popen(command, env=home.env(), stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    for process in all_at_once:
+        assert process.communicate(timeout=60)[0] in (said(home, "compiled"), said(home, "up to date"))
+        assert process.returncode == 0
+    assert files(home) == ["note.bpf.o"]
+    assert home.ok("compile") == said(home, "up to date")
 
 
 def test_without_privilege(home):
