@@ -230,7 +230,8 @@ def test_build_without_objcopy_says_which_package(site):
     (site.folder / "empty").mkdir()
     env = {**os.environ, "PATH": str(site.folder / "empty")}
     done = site.tool("build", site.folder / "clang.o", site.folder / "new.o", env=env)
-    assert done.stdout == "error: llvm-objcopy is missing; install it (Debian package llvm)\n"
+    assert done.stdout.startswith("error: ")
+    assert "llvm-objcopy" in done.stdout and "package llvm" in done.stdout
     assert not [p for p in site.folder.iterdir() if p.name.startswith("new.o")]
 
 
