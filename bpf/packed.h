@@ -47,7 +47,8 @@ P2E_GLOBAL u32 p2e_packed_steps(struct p2e_state *s, u32 pos, u32 end)
         return ~0u;
     u64 count = 0;
     for (int i = 0; i < P2E_PACKED_STEPS; i++) {
-        pos &= P2E_POSITIONS;
+        VOLATILE(s->at) = pos;
+        pos = VOLATILE(s->at);
         if (pos >= end)
             break;
         u32 rest = end - pos;

@@ -43,6 +43,8 @@ P2E_GLOBAL u32 p2e_text_same_steps(struct p2e_state *s, u32 a, u32 b, u32 size)
         return 0;
     u32 i = 0;
     for (int n = 0; n < P2E_TEXT_STEPS; n++) {
+        VOLATILE(s->at) = i;
+        i = VOLATILE(s->at);
         if (i >= size)
             return size;
         u32 rest = size - i;
@@ -227,16 +229,19 @@ P2E_GLOBAL u32 p2e_text_points_steps(struct p2e_state *s, u32 pos, u32 size)
 {
     if (!s)
         return 0;
-    u32 count = 0;
+    u32 count = 0, i = 0;
     for (int n = 0; n < P2E_TEXT_STEPS; n++) {
-        if ((u32)n * 8 >= size)
+        VOLATILE(s->at) = i;
+        i = VOLATILE(s->at);
+        if (i >= size)
             break;
-        u32 rest = size - n * 8;
+        u32 rest = size - i;
         OPAQUE(rest);
-        u64 word = p2e_word(s, pos + n * 8);
+        u64 word = p2e_word(s, pos + i);
         // A byte starts a character unless it is 10xxxxxx.
         u64 starts = p2e_low_bytes((~word >> 7 | word >> 6) & 0x0101010101010101ull, rest);
         count += starts * 0x0101010101010101ull >> 56;
+        i += 8;
     }
     return count;
 }
@@ -246,14 +251,17 @@ P2E_GLOBAL u64 p2e_text_points(struct p2e_state *s, u64 text)
 {
     if (!s)
         return 0;
-    u32 pos = p2e_text_pos(text), size = p2e_text_size(text), count = 0;
+    u32 size = p2e_text_size(text), done = 0, count = 0;
     for (int n = 0; n < 65536 / 8 / P2E_TEXT_STEPS + 1; n++) {
-        if (!size)
+        VOLATILE(s->at2) = done;
+        done = VOLATILE(s->at2);
+        if (done >= size)
             break;
-        u32 part = size < 8 * P2E_TEXT_STEPS ? size : 8 * P2E_TEXT_STEPS;
-        count += p2e_text_points_steps(s, pos, part);
-        pos += part;
-        size -= part;
+        u32 part = size - done;
+        if (part > 8 * P2E_TEXT_STEPS)
+            part = 8 * P2E_TEXT_STEPS;
+        count += p2e_text_points_steps(s, p2e_text_pos(text) + done, part);
+        done += 8 * P2E_TEXT_STEPS;
     }
     return count;
 }

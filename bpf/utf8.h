@@ -30,7 +30,8 @@ P2E_GLOBAL u32 p2e_utf8_steps(struct p2e_state *s, u32 pos, u32 end)
     if (!s)
         return ~0u;
     for (int i = 0; i < P2E_UTF8_STEPS; i++) {
-        pos &= P2E_POSITIONS;
+        VOLATILE(s->at) = pos;
+        pos = VOLATILE(s->at);
         if (pos >= end)
             break;
         u32 rest = end - pos;
