@@ -13,7 +13,9 @@
 int p2e_build_path(const char *folder, const struct p2e_filter *filter, char *path, size_t size,
                    struct p2e_error *err)
 {
-    if (snprintf(path, size, "%s/%s.bpf.o", folder, filter->name) >= (int)size)
+    // No folder is an option to the tools.
+    const char *here = *folder == '-' ? "./" : "";
+    if (snprintf(path, size, "%s%s/%s.bpf.o", here, folder, filter->name) >= (int)size)
         return p2e_error_set(err, "the path %s is too long", folder);
     return 0;
 }
@@ -24,7 +26,7 @@ static bool is_of(const struct p2e_description *object, const struct p2e_filter 
 {
     _cleanup_free_ char *canonical = p2e_filter_canonical(filter);
     return canonical && !strcmp(object->digest, source->digest) &&
-           !strcmp(object->canonical, canonical) && !strcmp(object->name, filter->name);
+           !strcmp(object->canonical, canonical);
 }
 
 // Whatever is wrong with what stands at `path`, compiling mends it.

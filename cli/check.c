@@ -109,14 +109,15 @@ const struct p2e_command p2e_check_command = {
     .name = "check",
     .usage = "[-c FILE] [--json]",
     .summary = "check the configuration, its rules and their programs",
-    .help = "Does everything short of loading, for every filter: reads the configuration and the "
-            "schemas,\n"
-            "checks the rules, compiles them; and asks the kernel's verifier, where the privilege "
-            "to do so\n"
-            "(CAP_BPF and CAP_PERFMON) is there. Nothing is left behind.\n\n"
-            "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
-            "      --json           print the findings as JSON\n"
-            "      --help           this text\n\n"
-            "Exits with 1 if anything is wrong.\n",
+    .help =
+        "Does everything short of loading, for every filter: reads the configuration and the "
+        "schemas,\n"
+        "checks the rules, compiles them; and asks the kernel's verifier, where the privilege "
+        "to do so\n"
+        "(CAP_BPF and CAP_PERFMON) is there. Nothing is left behind.\n\n"
+        "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
+        "      --json           print as JSON: [{\"filter\", \"ok\", \"verified\", \"error\"}, …]\n"
+        "      --help           this text\n\n"
+        "Exits with 1 if anything is wrong.\n",
     .run = run,
 };

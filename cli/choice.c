@@ -30,7 +30,7 @@ static int check_depth(const struct p2e_command *command, struct p2e_choice *cho
         return -1;
     char *end;
     long depth = strtol(choice->depth, &end, 10);
-    if (!*choice->depth || *end || depth < 1 || depth > P2E_MAX_DEPTH_LIMIT)
+    if (*end || depth < 1 || depth > P2E_MAX_DEPTH_LIMIT)
         return p2e_usage_error(command, "--max-depth is a number from 1 to %d, not %s",
                                P2E_MAX_DEPTH_LIMIT, choice->depth);
     choice->max_depth = depth;

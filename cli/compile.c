@@ -86,7 +86,7 @@ const struct p2e_command p2e_compile_command = {
         "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
         "  -o, --output DIR     where to, instead of the configuration's object_dir\n"
         "      --keep-source    leave the program's C source beside it, as NAME.bpf.c\n"
-        "      --json           print what was done as JSON\n"
+        "      --json           print as JSON: [{\"filter\", \"result\", \"error\"}, …]\n"
         "      --help           this text\n\n"
         "Needs clang and llvm-objcopy, and protoc for .proto files; no privilege.\n"
         "Exits with 1 if any filter failed.\n",

@@ -219,13 +219,21 @@ const struct p2e_command p2e_status_command = {
     .name = "status",
     .usage = "[-c FILE] [--json]",
     .summary = "show the filters, where they are loaded, and what they count",
-    .help =
-        "For each filter: whether its program is pinned (shared by all its sockets), and how many\n"
-        "messages passed and were dropped, by reason. Counts of a filter that a server loaded for\n"
-        "itself alone, because there was no bpffs to pin it in, are not visible from here.\n\n"
-        "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
-        "      --json           print as JSON\n"
-        "      --help           this text\n\n"
-        "Exits with 1 if anything is broken.\n",
+    .help = "For each filter: whether its program is not compiled, not loaded, pinned (shared by "
+            "all its\n"
+            "sockets) or broken, whether it is stale (of other rules than the configuration has), "
+            "and how\n"
+            "many messages passed and were dropped, by reason. Counts of a filter that a server "
+            "loaded for\n"
+            "itself alone, because there was no bpffs to pin it in, are not visible from here.\n\n"
+            "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
+            "      --json           print as JSON: [{\"filter\", \"transport\", \"socket\", "
+            "\"mode\", \"state\",\n"
+            "                       \"stale\", \"error\"}, …], and of what is pinned \"passed\", "
+            "\"dropped\",\n"
+            "                       \"malformed\", \"oversized\", \"aggregated\", \"busy\" and\n"
+            "                       \"rules\": [{\"id\", \"expression\", \"dropped\"}, …]\n"
+            "      --help           this text\n\n"
+            "Exits with 1 if anything is broken.\n",
     .run = run,
 };

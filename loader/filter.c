@@ -26,9 +26,10 @@ static bool options_match(const struct request *request, int options_fd)
 }
 
 // ---- Pinned -------------------------------------------------------------------------------------
-enum pinned { PINNED_ERROR = -1, PINNED_NONE, PINNED_OTHER, PINNED_SAME };
-
 // PINNED_SAME: *program is the entry. PINNED_OTHER: there are pins, of other rules or options.
+// PINNED_HIDDEN: whether there are any is not for this process to see.
+enum pinned { PINNED_ERROR, PINNED_HIDDEN, PINNED_NONE, PINNED_OTHER, PINNED_SAME };
+
 static enum pinned open_pinned(const struct request *request, int *program, struct p2e_error *err)
 {
     _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
@@ -36,8 +37,10 @@ static enum pinned open_pinned(const struct request *request, int *program, stru
     int found =
         p2e_pins_open(request->config->pin_dir, request->filter->name, &handles, &description, err);
 
-    if (found <= 0)
-        return found ? PINNED_ERROR : PINNED_NONE;
+    if (found < 0)
+        return errno == EACCES ? PINNED_HIDDEN : PINNED_ERROR;
+    if (!found)
+        return PINNED_NONE;
     if (strcmp(description.canonical, request->canonical) ||
         !options_match(request, handles.options))
         return PINNED_OTHER;
@@ -51,6 +54,7 @@ static int reopen_pinned(const struct request *request, int *program, struct p2e
     case PINNED_SAME:
         return 0;
     case PINNED_ERROR:
+    case PINNED_HIDDEN:
         return -1;
     default:
         return p2e_error_set(err,
@@ -116,6 +120,16 @@ static int load_and_replace(const struct request *request, int *program, enum p2
     return reopen_pinned(request, program, err);
 }
 
+static int load_unseen(const struct request *request, int *program, enum p2e_origin *origin,
+                       struct p2e_error *err)
+{
+    struct p2e_error hidden = *err;
+
+    if (!load_and_pin(request, program, origin, err))
+        return 0;
+    return p2e_error_prefix(err, "%s. Loading it here failed", hidden.text);
+}
+
 // ---- The way in ---------------------------------------------------------------------------------
 int p2e_filter_program(const struct p2e_config *config, const struct p2e_filter *filter,
                        int *program, enum p2e_origin *origin, struct p2e_error *err)
@@ -132,6 +146,8 @@ int p2e_filter_program(const struct p2e_config *config, const struct p2e_filter 
     case PINNED_SAME:
         *origin = P2E_FROM_PIN;
         return 0;
+    case PINNED_HIDDEN:
+        return load_unseen(&request, program, origin, err);
     case PINNED_NONE:
         return load_and_pin(&request, program, origin, err);
     case PINNED_OTHER:

@@ -85,9 +85,9 @@ static int check_folder(const char *path, struct p2e_error *err)
         return 0;
     if (fd < 0 || fstat(fd, &st) || fstatfs(fd, &fs))
         return p2e_error_set(err,
-                             "cannot look into pin folder %s: %m; its parents must be open to "
-                             "all (mode 0755)",
-                             path);
+                             "cannot look into pin folder %s: %m; as root, run: chmod a+x "
+                             "/sys/fs/bpf %s",
+                             path, path);
     if (!S_ISDIR(st.st_mode))
         return p2e_error_set(err, "pin folder %s is not a folder: not trusted", path);
     if (fs.f_type != BPF_FS_MAGIC)

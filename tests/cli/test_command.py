@@ -137,9 +137,23 @@ def test_output_that_cannot_be_written(compiled, given):
     assert "No space left on device" in compiled.fails(*given, prefix=into_full)
 
 
-def test_json_is_utf8_whatever_the_config_holds(home):
-    home.conf.write_bytes(
-        home.conf.read_bytes().replace(os.fsencode(home.socket), b'@\xff\xc3\xa4\xc3\\"\\x07')
-    )
+NOT_UTF8 = [b"\xff", b"\xc3", b"\xe2\x82", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xf8\x88"]
+
+
+@pytest.mark.parametrize("wrong", NOT_UTF8)
+def test_json_is_utf8_whatever_the_config_holds(home, wrong):
+    path = '@ä€😀\\"\\x07'.encode() + wrong + b"!"
+    home.conf.write_bytes(home.conf.read_bytes().replace(os.fsencode(home.socket), path))
     (entry,) = home.json("status")
-    assert entry["socket"] == '@\ufffd\u00e4\ufffd"\x07'
+    assert entry["socket"] == '@ä€😀"\x07' + "\ufffd" * len(wrong) + "!"
+
+
+@pytest.mark.parametrize("verb", DATA_VERBS)
+def test_help_names_the_keys_of_json(compiled, verb):
+    compiled.configure(note={}, bad={"path": "@bad", "schema": "none.proto"})
+    compiled.object("bad").write_bytes(b"")
+    text = compiled.ok(verb, "--help")
+    good, bad = compiled.json(verb)
+    assert "error" in bad
+    for key in {**good, **bad}:
+        assert f'"{key}"' in text

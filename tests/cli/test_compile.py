@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from first_byte import NOBODY, UNPRIVILEGED
-from p2e import PROTO, RULES, Home, tools_without
+from p2e import COMMAND, PROTO, RULES, tools_without
 
 IMPORTING = """syntax = "proto3";
 package test;
@@ -153,8 +153,10 @@ def test_object_dir_is_relative_to_the_config(home):
 
 
 def test_output_is_relative_to_the_working_folder(home):
-    assert home.ok("compile", "--output", "here", cwd=home.folder) == "here/note.bpf.o: compiled\n"
-    assert (home.folder / "here/note.bpf.o").exists()
+    for folder in ("here", "-o"):
+        expected = f"{folder}/note.bpf.o: compiled\n"
+        assert home.ok("compile", "--output", folder, cwd=home.folder) == expected
+        assert (home.folder / folder / "note.bpf.o").exists()
 
 
 def test_kept_source_compiles_alone(home):
@@ -172,6 +174,19 @@ def test_source_of_what_is_up_to_date(compiled):
     assert compiled.ok("compile", "--keep-source") == said(compiled, "up to date")
     assert files(compiled) == ["note.bpf.c", "note.bpf.o"]
     assert mark(compiled.object("note")) == before
+
+
+def test_several_at_once(home):
+    """Each brings the object up to date, none sees half of another's."""
+    command = [COMMAND, "compile"]
+    all_at_once = [
+        subprocess.Popen(command, env=home.env(), stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    for process in all_at_once:
+        assert process.communicate(timeout=60)[0] in (said(home, "compiled"), said(home, "up to date"))
+        assert process.returncode == 0
+    assert files(home) == ["note.bpf.o"]
+    assert home.ok("compile") == said(home, "up to date")
 
 
 def test_without_privilege(home):
@@ -240,7 +255,8 @@ def test_json(compiled):
 def test_clang_that_fails(compiled):
     compiled.configure(note={"max_depth": 5})
     before = mark(compiled.object("note"))
-    failing = compiled.write("clang", "#!/bin/sh\ncat >/dev/null\necho broken clang >&2\nexit 3\n", 0o755)
+    script = "#!/bin/sh\ncat >/dev/null\necho broken clang >&2\nexit 3\n"
+    failing = compiled.write("clang", script, 0o755)
     assert "broken clang" in compiled.fails("compile", env={"P2E_CLANG": str(failing)})
     assert_left_alone(compiled, before)
 
@@ -298,8 +314,7 @@ def test_descriptor_set_needs_no_protoc(compiled):
 
 def test_ends_of_children_that_are_ignored(home):
     """An ignored SIGCHLD is inherited, and hides how clang ends."""
-    ignoring = ["sh", "-c", "trap '' CHLD; exec \"$@\"", "sh"]
-    assert home.ok("compile", prefix=ignoring) == said(home, "compiled")
+    assert home.ok("compile", prefix=["env", "--ignore-signal=CHLD"]) == said(home, "compiled")
 
 
 def test_folder_that_cannot_be_written(home):

@@ -73,6 +73,9 @@ def test_pinned(compiled):
         "filter": "note", "transport": "unixgram", "socket": str(compiled.socket),
         "mode": "enforce", "state": "pinned", "stale": False, **ZERO, "rules": rules,
     }
+    text = compiled.ok("status", "--help")
+    for key in {**entry, **rules[0]}:
+        assert f'"{key}"' in text
 
 
 def test_several_filters(compiled):

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "compiler/object.h"
 #include "loader/loader.h"
 
@@ -75,19 +76,17 @@ static int program(char **args)
 
 static int load(char **args)
 {
-    struct p2e_object object;
+    _cleanup_(p2e_object_close) struct p2e_object object = {0};
+    _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
+    const struct p2e_description *d = &object.description;
     struct p2e_options options;
-    struct p2e_handles handles;
 
     p2e_options_for(P2E_UNIXGRAM, P2E_ENFORCE, &options);
     if (p2e_object_open(args[0], &object, &err) ||
         p2e_object_load(&object, &options, args[1], &handles, &err))
         return fail();
-    printf("%s %s %s %u %s %s %s\n", object.description.name, object.description.message,
-           object.description.digest, object.description.rule_count, object.description.rule_ids[0],
-           object.description.rule_expressions[0], object.description.rule_messages[0]);
-    p2e_object_close(&object);
-    p2e_handles_close(&handles);
+    printf("%s %s %s %u %s %s %s\n", d->name, d->message, d->digest, d->rule_count, d->rule_ids[0],
+           d->rule_expressions[0], d->rule_messages[0]);
     return 0;
 }
 
