@@ -20,7 +20,7 @@
 
 #define LIBRARY      "libp2e.so"
 #define LIVE_SECONDS 10 // how long a loader may take to bring the library to life
-#define MISSED_LOOKS 3  // a second apart
+#define MISSED_LOOKS 5  // a second apart
 
 // ---- Beforehand ---------------------------------------------------------------------------------
 static int compile_stale(const struct p2e_config *config, struct p2e_error *err)
