@@ -120,9 +120,9 @@ def test_standard_streams_are_its_own(compiled):
 
 
 def test_output_that_it_closes_is_closed(compiled):
-    """The watcher keeps no reader waiting."""
+    """The watcher keeps no reader waiting: the output ends before the command does."""
     process = subprocess.Popen(
-        [COMMAND, "run", "sh", "-c", "exec >&-; exec sleep 60"],
+        [COMMAND, "run", "sh", "-c", "exec >&-; exec sleep 6"],
         stdout=subprocess.PIPE, env=compiled.env(),
     )
     assert process.stdout.read() == b""
