@@ -456,7 +456,7 @@ LINGERING = {
     "closed": ["sh", "-c", "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec sleep 60"],
     "ended": ["sh", "-c", "exit 3"],
     "left": ["env", "-i", "sleep", "60"],
-    "kept": ["env", "A=B", "sh", "-c", "sleep 1; exec sleep 3.5"],
+    "kept": ["env", "A=B", "sh", "-c", "sleep 1; exec sleep 5.5"],
     "signalled": ["sh", "-c", "trap '' INT TERM; kill -INT 0; kill 0; exec env -i sleep 60"],
 }
 WITHOUT_LIBRARY = ["never", "closed", "ended"]
