@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/live.h"
 #include "cli/build.h"
 #include "cli/common.h"
 #include "cli/executable.h"
 #include "cli/options.h"
-#include "shim/live.h"
 
 #define LIBRARY      "libp2e.so"
 #define LIVE_SECONDS 10 // how long a loader may take to bring the library to life
@@ -210,7 +210,7 @@ static int fork_watcher(struct watch *w, const char *command)
     return child > 0 && status == 0 ? 0 : -1;
 }
 
-// Leaves the writing end of a pipe in the environment for the library (shim/live.h).
+// Leaves the writing end of a pipe in the environment for the library (base/live.h).
 static int start_watcher(const char *command, struct p2e_error *err)
 {
     int ends[2];

@@ -116,7 +116,7 @@ def test_a_low_limit_of_descriptors(site, port):
     assert (run.lines, run.errors) == (["B0"], "")
 
 
-# ---- Proof of life (shim/live.h) ---------------------------------------------------------------------
+# ---- Proof of life (base/live.h) ---------------------------------------------------------------------
 
 
 def live(site, value, command=(CALLS, "0"), **options):
