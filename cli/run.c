@@ -12,15 +12,15 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/live.h"
 #include "cli/build.h"
 #include "cli/common.h"
 #include "cli/executable.h"
 #include "cli/options.h"
-#include "shim/live.h"
 
 #define LIBRARY      "libp2e.so"
 #define LIVE_SECONDS 10 // how long a loader may take to bring the library to life
-#define MISSED_LOOKS 3  // a second apart
+#define MISSED_LOOKS 5  // a second apart
 
 // ---- Beforehand ---------------------------------------------------------------------------------
 static int compile_stale(const struct p2e_config *config, struct p2e_error *err)
@@ -210,7 +210,7 @@ static int fork_watcher(struct watch *w, const char *command)
     return child > 0 && status == 0 ? 0 : -1;
 }
 
-// Leaves the writing end of a pipe in the environment for the library (shim/live.h).
+// Leaves the writing end of a pipe in the environment for the library (base/live.h).
 static int start_watcher(const char *command, struct p2e_error *err)
 {
     int ends[2];

@@ -1,5 +1,6 @@
 #include "compiler/compile.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,8 @@ static int run_clang(const struct p2e_program_source *source, const char *elf_pa
     };
     int status = p2e_process_run((char *const *)argv, "install the package clang",
                                  source->text.data, source->text.size, &said, err);
+    if (status > 0 && said.data && strstr(said.data, strerror(ENOSPC)))
+        return p2e_error_set(err, "cannot write %s: %s", elf_path, strerror(ENOSPC));
     if (status > 0)
         return p2e_error_set(
             err,

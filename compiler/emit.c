@@ -357,13 +357,25 @@ static void emit_meta(struct p2e_emitter *e, const struct p2e_emit_names *names,
     emit(e, "\n    },\n};\n\n");
 }
 
-static void digest_sources(const struct p2e_buffer *out, char digest[65])
+static void digest_string(SHA2_CTX *context, const char *text)
+{
+    SHA256Update(context, (const uint8_t *)text, strlen(text) + 1);
+}
+
+// All that an object is made from: the headers, the source, and what it says of itself.
+static void digest_sources(const struct p2e_emitter *e, const struct p2e_emit_names *names,
+                           char digest[65])
 {
     SHA2_CTX context;
     SHA256Init(&context);
     for (const struct p2e_bpf_source *source = p2e_bpf_sources; source->name; source++)
-        SHA256Update(&context, (const uint8_t *)source->text, strlen(source->text));
-    SHA256Update(&context, (const uint8_t *)out->data, out->size);
+        digest_string(&context, source->text);
+    SHA256Update(&context, (const uint8_t *)e->out->data, e->out->size);
+    digest_string(&context, names->canonical);
+    for (size_t i = 0; i < e->plan->rule_count; i++) {
+        digest_string(&context, e->plan->rules[i].id);
+        digest_string(&context, names->rule_messages[i]);
+    }
     SHA256End(&context, digest);
 }
 
@@ -400,7 +412,7 @@ static int emit_source(struct p2e_emitter *e, const struct p2e_emit_names *names
     emit_literals(e);
     emit(e, "#include \"text.h\"\n\n");
     p2e_buffer_add(e->out, body.data, body.size);
-    digest_sources(e->out, digest);
+    digest_sources(e, names, digest);
     emit_meta(e, names, digest);
     emit(e, "#include \"program.h\"\n");
     if (e->out->failed || body.failed || e->texts.bytes.failed || e->texts.failures.failed)

@@ -241,10 +241,6 @@ static void emit_text_test(struct p2e_emitter *e, const char *name, const struct
 static void emit_contains(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     const struct p2e_cel_expr *needle = expr->args[1];
-    if (needle->value.text.size == 0) {
-        emit(e, "1");
-        return;
-    }
     emit_text_test(e, "p2e_text_search", expr->args[0], needle);
     if (is_word(needle))
         return;
@@ -432,9 +428,9 @@ static void emit_equal(struct p2e_emitter *e, const struct p2e_cel_expr *a,
 
 static void emit_equality(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
-    if (expr->op == P2E_CEL_NE)
-        emit(e, "!");
+    emit(e, expr->op == P2E_CEL_NE ? "(!" : "");
     emit_equal(e, expr->args[0], expr->args[1]);
+    emit(e, expr->op == P2E_CEL_NE ? ")" : "");
 }
 
 // An element of a list literal: every one is evaluated, for an error in any is the list's error.
@@ -485,7 +481,7 @@ static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr
 {
     switch (expr->op) {
     case P2E_CEL_NOT:
-        emit_call(e, can_fail(expr) ? "p2e_not" : "!", expr, ")");
+        emit_call(e, can_fail(expr) ? "p2e_not" : "(!", expr, can_fail(expr) ? ")" : "))");
         break;
     case P2E_CEL_AND:
         emit_logic(e, expr, "&&", "p2e_and");

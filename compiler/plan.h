@@ -37,7 +37,7 @@ struct p2e_use {
 struct p2e_place {
     const struct p2e_message *message;
     struct p2e_use *parent; // the use that this place is the child of, NULL for the root
-    struct p2e_use **uses;  // ascending by field number
+    struct p2e_use **uses;  // in the order in which rules name them
     size_t use_count;
     unsigned *oneof_slots; // by oneof of the message, 0 where no rule asks; holds the member set
     unsigned slot_begin, slot_end; // of the place and all below it

@@ -151,7 +151,10 @@ static int open_pin(const char *folder, const struct p2e_part *pin, bool read_on
                              "or CAP_BPF, and a seccomp profile that allows bpf(2)",
                              path);
     if (fd < 0)
-        return p2e_error_set(err, "cannot open the pin %s: %m; run: p2e load", path);
+        return p2e_error_set(err,
+                             "cannot open the pin %s: %m; remove its folder, and let whoever may "
+                             "load pin it anew: p2e run",
+                             path);
     if (!(pin->is_program ? is_program(fd, pin) : is_map(fd, pin)))
         return p2e_error_set(err, "the pin %s is not p2e's: not trusted; remove its folder", path);
     return TAKE_FD(fd);

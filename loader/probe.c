@@ -87,6 +87,8 @@ static int run_small(struct p2e_probe *probe, const void *message, size_t size, 
         return p2e_error_set(err, "the kernel does not run the program on %zu bytes: %s", size,
                              strerror(errno));
     *verdict = attr.test.retval - 1;
+    if (*verdict >= P2E_COUNT_RULES + probe->rule_count)
+        return p2e_error_set(err, "the program's verdict %u is none that it can have", *verdict);
     return 0;
 }
 

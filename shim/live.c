@@ -1,4 +1,4 @@
-#include "shim/live.h"
+#include "base/live.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -65,6 +65,12 @@ ROWS = [
     ('size(y) == 3', 'PrP', M(y=b'abc'), M(y=b'ab'), M(y=b'\xff\xff\xff')),
     ('y == b"\\xff\\x00"', 'Pr', M(y=b'\xff\x00'), M(y=b'\xff')),
     ('y.contains(b"\\x00")', 'Pr', M(y=b'\xff\x00'), M(y=b'\xff')),
+    # a comparison of comparisons, and a search for nothing in what is an error
+    ('!b == (i32 == 1)', 'rPPr', M(), M(b=True), M(i32=1), M(b=True, i32=1)),
+    ('(s != "x") == b', 'rPPr', M(), M(b=True), M(s='x'), M(s='x', b=True)),
+    ('!b in [i32 == 1, i32 == 2]', 'rP', M(), M(i32=2)),
+    ('!b < (i32 == 1)', 'rrP', M(), M(b=True), M(b=True, i32=1)),
+    ('(1 / i32 == 1 ? s : os).contains("")', 'rP', M(), M(i32=1)),
     ('c == Color.BLUE', 'Prr', M(c=5), M(c=1), M(c=77)),
     ('c == rules.Color.BLUE', 'Pr', M(c=5), M(c=1)),
     ('c in [1, 5]', 'PrP', M(c=5), M(c=0), M(c=1)),

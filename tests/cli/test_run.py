@@ -120,9 +120,9 @@ def test_standard_streams_are_its_own(compiled):
 
 
 def test_output_that_it_closes_is_closed(compiled):
-    """The watcher keeps no reader waiting."""
+    """The watcher keeps no reader waiting: the output ends before the command does."""
     process = subprocess.Popen(
-        [COMMAND, "run", "sh", "-c", "exec >&-; exec sleep 60"],
+        [COMMAND, "run", "sh", "-c", "exec >&-; exec sleep 6"],
         stdout=subprocess.PIPE, env=compiled.env(),
     )
     assert process.stdout.read() == b""
@@ -456,7 +456,7 @@ LINGERING = {
     "closed": ["sh", "-c", "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec sleep 60"],
     "ended": ["sh", "-c", "exit 3"],
     "left": ["env", "-i", "sleep", "60"],
-    "kept": ["env", "A=B", "sh", "-c", "sleep 1; exec sleep 3.5"],
+    "kept": ["env", "A=B", "sh", "-c", "sleep 1; exec sleep 5.5"],
     "signalled": ["sh", "-c", "trap '' INT TERM; kill -INT 0; kill 0; exec env -i sleep 60"],
 }
 WITHOUT_LIBRARY = ["never", "closed", "ended"]

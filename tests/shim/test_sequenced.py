@@ -46,6 +46,13 @@ def test_messages_after_accept(site):
     assert (run.lines, run.errors) == (["B1", "C" * 60000], "")
 
 
+def test_a_connection_keeps_its_filter(site):
+    run = start(site, "sequenced_locked")
+    with connect():
+        run.finish()
+    assert (run.lines, run.errors) == (["locked"], "")
+
+
 @pytest.mark.parametrize("close", [False, True])
 @pytest.mark.parametrize(
     "early, accepted",

@@ -31,16 +31,23 @@ def test_it_needs_libc_alone():
     assert "TEXTREL" not in dynamic
 
 
-def test_calls_do_what_they_did(site, port):
+@pytest.mark.parametrize("case", ["filtered", "open"])
+def test_calls_do_what_they_did(site, port, case):
     """Results, errno on success and on failure, and the numbers of descriptors."""
+    if case == "open":
+        site.configure(first={**site.filters["first"], "on_error": "open"})
+        site.object("first").unlink()
     plain = subprocess.run([CALLS, str(port)], capture_output=True, text=True, check=True)
     with_shim = subprocess.run(
         [*site.preloaded(), CALLS, str(port)], capture_output=True, text=True, check=True
     )
     assert "errno 4242" in plain.stdout
     assert with_shim.stdout == plain.stdout
-    assert with_shim.stderr == ""
-    assert (site.pin_dir / "first").exists()  # it did filter one of them
+    if case == "filtered":
+        assert with_shim.stderr == ""
+        assert (site.pin_dir / "first").exists()  # it did filter one of them
+    else:
+        assert with_shim.stderr.count("goes on unfiltered") == 2  # that is, each that asks for the port
 
 
 def test_a_process_that_binds_nothing_opens_and_says_nothing(site):
@@ -109,7 +116,7 @@ def test_a_low_limit_of_descriptors(site, port):
     assert (run.lines, run.errors) == (["B0"], "")
 
 
-# ---- Proof of life (shim/live.h) ---------------------------------------------------------------------
+# ---- Proof of life (base/live.h) ---------------------------------------------------------------------
 
 
 def live(site, value, command=(CALLS, "0"), **options):

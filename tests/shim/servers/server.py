@@ -299,6 +299,19 @@ def sequenced(address):
                 return
 
 
+def sequenced_locked(address):
+    """Tries to get rid of its connection's filter."""
+    server = bound(address, kind=socket.SOCK_SEQPACKET)
+    server.listen()
+    say("ready")
+    connection, _ = server.accept()
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, 27, 0)  # SO_DETACH_FILTER
+        say("detached")
+    except PermissionError:
+        say("locked")
+
+
 def sequenced_after_all_is_gone(address):
     """Loses the descriptors that it did not open; accepts when its standard input says so."""
     server = bound(address, kind=socket.SOCK_SEQPACKET)

@@ -8,8 +8,8 @@
 // still is that pipe, writes one line (P2E_LIVE_FORMAT: ABI, process id) and closes it. End of
 // file, or no line within a few seconds, means that the library was not loaded: the process must
 // not go on unfiltered.
-#ifndef P2E_SHIM_LIVE_H
-#define P2E_SHIM_LIVE_H
+#ifndef P2E_BASE_LIVE_H
+#define P2E_BASE_LIVE_H
 
 #define P2E_LIVE_VARIABLE "P2E_LIVE"
 #define P2E_LIVE_FORMAT   "p2e %u %d\n"
