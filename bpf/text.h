@@ -131,6 +131,14 @@ static P2E_INLINE int p2e_text_compare(struct p2e_state *s, u64 a, u64 b)
     return x < y ? -1 : x > y;
 }
 
+// A text as a string: it fails where it is not UTF-8.
+static P2E_INLINE u64 p2e_text_utf8(struct p2e_state *s, u64 text, u32 *failed)
+{
+    if (!p2e_utf8_check(s, p2e_text_pos(text), p2e_text_pos(text) + p2e_text_size(text)))
+        *failed = 1;
+    return text;
+}
+
 // ---- Search -------------------------------------------------------------------------------------
 // Knuth,
 // Morris and Pratt: no text makes it slower than two steps a byte. `failures` is the needle's
@@ -261,9 +269,7 @@ P2E_GLOBAL u64 p2e_text_points(struct p2e_state *s, u64 text)
 // Code points of a text that nobody has checked yet.
 static P2E_INLINE u64 p2e_text_points_checked(struct p2e_state *s, u64 text, u32 *failed)
 {
-    if (!p2e_utf8_check(s, p2e_text_pos(text), p2e_text_pos(text) + p2e_text_size(text)))
-        *failed = 1;
-    return p2e_text_points(s, text);
+    return p2e_text_points(s, p2e_text_utf8(s, text, failed));
 }
 
 #endif

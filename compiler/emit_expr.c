@@ -9,15 +9,18 @@
 #define WORD_SIZE 8 // texts up to this are compared as one word
 
 // ---- Which expressions can be an error ----------------------------------------------------------
-static bool is_arithmetic(const struct p2e_cel_expr *expr)
+static bool can_overflow(const struct p2e_cel_expr *expr)
 {
-    return expr->op == P2E_CEL_NEGATE || (expr->op >= P2E_CEL_ADD && expr->op <= P2E_CEL_MODULO);
+    if (expr->op == P2E_CEL_CONVERT)
+        return expr->type.kind != P2E_CEL_DOUBLE && expr->type.kind != P2E_CEL_BYTES;
+    return (expr->op == P2E_CEL_NEGATE && expr->type.kind == P2E_CEL_INT) ||
+           (expr->op >= P2E_CEL_ADD && expr->op <= P2E_CEL_MODULO);
 }
 
 // A string that the parser did not check for UTF-8 may have no length in code points.
 static bool is_checked_text(const struct p2e_cel_expr *text)
 {
-    if (text->op == P2E_CEL_CONST)
+    if (text->op == P2E_CEL_CONST || text->op == P2E_CEL_CONVERT)
         return true;
     if (text->op == P2E_CEL_ELEMENT)
         return text->binder->args[0]->field->validate_utf8;
@@ -32,7 +35,7 @@ static bool is_unchecked_size(const struct p2e_cel_expr *expr)
 
 static bool can_fail(const struct p2e_cel_expr *expr)
 {
-    if (is_arithmetic(expr) || is_unchecked_size(expr))
+    if (can_overflow(expr) || is_unchecked_size(expr))
         return true;
     for (size_t i = 0; i < expr->arg_count; i++) {
         if (can_fail(expr->args[i]))
@@ -282,6 +285,11 @@ static void emit_call(struct p2e_emitter *e, const char *name, const struct p2e_
     emit(e, "%s", end);
 }
 
+static const char *number_name(enum p2e_cel_kind kind)
+{
+    return kind == P2E_CEL_INT ? "int" : kind == P2E_CEL_UINT ? "uint" : "double";
+}
+
 static void emit_arithmetic(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     static const char *const names[] = {
@@ -290,9 +298,36 @@ static void emit_arithmetic(struct p2e_emitter *e, const struct p2e_cel_expr *ex
         [P2E_CEL_MODULO] = "modulo",     [P2E_CEL_NEGATE] = "negate",
     };
     char name[32];
-    snprintf(name, sizeof(name), "p2e_%s_%s", expr->type.kind == P2E_CEL_UINT ? "uint" : "int",
-             names[expr->op]);
-    emit_call(e, name, expr, ", &failed)");
+    snprintf(name, sizeof(name), "p2e_%s_%s", number_name(expr->type.kind), names[expr->op]);
+    emit_call(e, name, expr, can_overflow(expr) ? ", &failed)" : ")");
+}
+
+static bool is_text(const struct p2e_cel_expr *expr)
+{
+    return expr->type.kind == P2E_CEL_STRING || expr->type.kind == P2E_CEL_BYTES;
+}
+
+static void emit_checked_text(struct p2e_emitter *e, const struct p2e_cel_expr *text)
+{
+    emit(e, "p2e_text_utf8(s, ");
+    p2e_emit_expr(e, text);
+    emit(e, ", &failed)");
+}
+
+static void emit_convert(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    char name[32];
+    if (expr->type.kind == P2E_CEL_BYTES) {
+        p2e_emit_expr(e, expr->args[0]);
+        return;
+    }
+    if (expr->type.kind == P2E_CEL_STRING) {
+        emit_checked_text(e, expr->args[0]);
+        return;
+    }
+    snprintf(name, sizeof(name), "p2e_%s_to_%s", number_name(expr->args[0]->type.kind),
+             number_name(expr->type.kind));
+    emit_call(e, name, expr, can_overflow(expr) ? ", &failed)" : ")");
 }
 
 // An operand of a comparison. A bool that is an error fails the comparison.
@@ -409,11 +444,30 @@ static void emit_order(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     emit(e, "))");
 }
 
+// Numbers of two kinds, by value.
+static void emit_equal_mixed(struct p2e_emitter *e, const struct p2e_cel_expr *a,
+                             const struct p2e_cel_expr *b)
+{
+    if (a->type.kind > b->type.kind) {
+        emit_equal_mixed(e, b, a);
+        return;
+    }
+    emit(e, "p2e_%s_%s_equal(", number_name(a->type.kind), number_name(b->type.kind));
+    p2e_emit_expr(e, a);
+    emit(e, ", ");
+    p2e_emit_expr(e, b);
+    emit(e, ")");
+}
+
 static void emit_equal(struct p2e_emitter *e, const struct p2e_cel_expr *a,
                        const struct p2e_cel_expr *b)
 {
     const char *open = "(", *between = " == ", *close = ")";
-    if (a->type.kind == P2E_CEL_STRING || a->type.kind == P2E_CEL_BYTES) {
+    if (a->type.kind != b->type.kind) {
+        emit_equal_mixed(e, a, b);
+        return;
+    }
+    if (is_text(a)) {
         bool constant_first = a->op == P2E_CEL_CONST;
         emit_text_test(e, "p2e_text_equal", constant_first ? b : a, constant_first ? a : b);
         return;
@@ -450,7 +504,8 @@ static void emit_in_literal(struct p2e_emitter *e, const struct p2e_cel_expr *ex
     emit(e, "%s", list->arg_count ? ")" : "0)");
 }
 
-// What the tally of a test says in the end; that of an empty list where the path does not lead there.
+// What the tally of a test says in the end; that of an empty list where the path does not lead
+// there.
 static void emit_tally(struct p2e_emitter *e, const struct p2e_cel_expr *test,
                        const struct p2e_cel_expr *list, const char *verdict)
 {
@@ -523,6 +578,15 @@ static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr
     case P2E_CEL_CONTAINS:
         emit_contains(e, expr);
         break;
+    case P2E_CEL_IS_NAN:
+        emit_call(e, "p2e_double_is_nan", expr, ")");
+        break;
+    case P2E_CEL_IS_INF:
+        emit_call(e, "p2e_double_is_inf", expr, ")");
+        break;
+    case P2E_CEL_CONVERT:
+        emit_convert(e, expr);
+        break;
     default:
         emit_arithmetic(e, expr);
         break;
@@ -567,6 +631,8 @@ static bool is_error_boundary(const struct p2e_cel_expr *expr)
     case P2E_CEL_STARTS_WITH:
     case P2E_CEL_ENDS_WITH:
     case P2E_CEL_CONTAINS:
+    case P2E_CEL_IS_NAN:
+    case P2E_CEL_IS_INF:
         return can_fail(expr);
     default:
         return false;
