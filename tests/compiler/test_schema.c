@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -768,6 +770,69 @@ static void test_too_large(void **state)
     assert_string_equal(err.text, "the schema is larger than 64 MiB");
 }
 
+// Fills a set's only file's field `part` with `unit` after `unit`, up to the largest size.
+static void *fill(uint8_t part, const char *unit, size_t unit_size, size_t *size)
+{
+    enum { HEADER = 10 }; // two tags and two lengths of four bytes
+    *size = HEADER + (((size_t)64 << 20) - HEADER) / unit_size * unit_size;
+    uint8_t *data = malloc(*size), *at = data;
+    assert_non_null(data);
+    for (unsigned depth = 0; depth < 2; depth++) {
+        size_t rest = *size - (size_t)(at - data) - 5;
+        *at++ = (uint8_t)((depth ? part : 1) << 3 | 2);
+        for (unsigned i = 0; i < 4; i++, rest >>= 7)
+            *at++ = (uint8_t)((rest & 0x7f) | (i < 3 ? 0x80 : 0));
+    }
+    assert_int_equal(at - data, HEADER);
+    for (; at < data + *size; at += unit_size)
+        memcpy(at, unit, unit_size);
+    return data;
+}
+
+// Parsed in a process of its own, whose memory is measured.
+static void parse_hostile(const void *data, size_t size)
+{
+    struct rusage used;
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct p2e_schema schema;
+        struct p2e_error err;
+        _exit(p2e_schema_parse(data, size, &schema, &err) == 0 || strstr(err.text, "cut short"));
+    }
+    assert_int_equal(wait4(pid, &status, 0, &used), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+#ifndef __SANITIZE_ADDRESS__
+    assert_true(used.ru_maxrss < 512 << 10);
+#endif
+}
+
+// What is small in a set and large in memory.
+static void test_hostile(void **state)
+{
+    static const struct {
+        uint8_t part; // of the file
+        const char *unit;
+        size_t size;
+    } rows[] = {
+        {4, "\x12\x00", 2},                  // fields that are empty
+        {4, "\x1a\x03\x0a\x01M", 5},         // message types
+        {4, "\x3a\x00", 2},                  // options
+        {5, "\x12\x05\x0a\x01V\x10\x01", 7}, // enum values
+        {7, "\x0a\x01x", 3},                 // an extension's names
+        {8, "\xf8\x7f\x01", 3},              // unknown options
+        {8, "\xba\x48\x00", 3},              // annotations
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t size;
+        _cleanup_free_ void *data = fill(rows[i].part, rows[i].unit, rows[i].size, &size);
+        parse_hostile(data, size);
+    }
+}
+
 // Every beginning of a set, and sets with changed bytes: an error or a model, never harm.
 static void test_damaged(void **state)
 {
@@ -958,6 +1023,7 @@ int main(void)
         cmocka_unit_test(test_ballast),
         cmocka_unit_test(test_enum_numbers),
         cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_source_and_set),
