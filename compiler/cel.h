@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "compiler/regex.h"
 #include "compiler/schema.h"
 
 enum p2e_cel_kind {
@@ -72,7 +73,7 @@ enum p2e_cel_op {
                      // string and bytes. Out of range, and bytes that are not UTF-8, are errors
     P2E_CEL_IS_NAN,
     P2E_CEL_IS_INF,  // args: double, int: the sign that counts, 0 for both
-    P2E_CEL_MATCHES, // args: text, pattern: a CONST that compiles (compiler/regex.h)
+    P2E_CEL_MATCHES, // args: text, pattern: a CONST, which `regex` is made of
     P2E_CEL_FORMAT, // args: template, values. Never in a checked tree: only its emptiness is judged
 };
 
@@ -99,6 +100,7 @@ struct p2e_cel_expr {
     size_t arg_count;
     const struct p2e_field *field;     // SELECT, HAS
     const struct p2e_cel_expr *binder; // ELEMENT
+    const struct p2e_regex *regex;     // MATCHES
     struct p2e_cel_value value;        // CONST
 };
 

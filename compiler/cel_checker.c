@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/nearest.h"
 #include "compiler/cel_functions.h"
 
@@ -499,6 +500,56 @@ static expr *check_format(checker *c, node *n)
     return e->args[values->arg_count] ? e : NULL;
 }
 
+// The place of the rule's text that `fault` of a pattern is about: all of the literal where it is
+// written otherwise than it reads.
+static struct p2e_span span_in_literal(checker *c, const expr *pattern, struct p2e_span fault)
+{
+    struct p2e_span span = pattern->span;
+    const char *text = c->text + span.begin;
+    const char *found =
+        memmem(text, span.end - span.begin, pattern->value.text.data, pattern->value.text.size);
+    if (!found || fault.begin >= fault.end)
+        return span;
+    span.begin += (size_t)(found - text);
+    return (struct p2e_span){span.begin + fault.begin, span.begin + fault.end};
+}
+
+// The regular expression in the tree's memory; NULL is an error.
+static const struct p2e_regex *compile_pattern(checker *c, const expr *pattern)
+{
+    _cleanup_(p2e_regex_free) struct p2e_regex compiled = {0};
+    struct p2e_span fault = {0};
+    struct p2e_error why;
+    if (p2e_regex_compile(pattern->value.text.data, pattern->value.text.size, &compiled, &fault,
+                          &why) < 0) {
+        fail(c, span_in_literal(c, pattern, fault), "%s", why.text);
+        return NULL;
+    }
+    size_t entries = (size_t)compiled.state_count * compiled.class_count;
+    struct p2e_regex *regex = p2e_arena_new(c->arena, struct p2e_regex);
+    uint16_t *next = p2e_arena_array(c->arena, entries, sizeof(*next));
+    if (!regex || !next) {
+        p2e_error_set(c->err, "out of memory: the expression is too large");
+        return NULL;
+    }
+    memcpy(next, compiled.next, entries * sizeof(*next));
+    *regex = compiled;
+    regex->next = next;
+    return regex;
+}
+
+static expr *check_matches(checker *c, node *n, const struct p2e_cel_function *function)
+{
+    expr *e = apply(c, n, function);
+    if (!e)
+        return NULL;
+    if (e->args[1]->op != P2E_CEL_CONST)
+        return fail(c, e->args[1]->span,
+                    "the pattern of matches() is a constant: it is compiled with the rule");
+    e->regex = compile_pattern(c, e->args[1]);
+    return e->regex ? p2e_cel_fold(e) : NULL;
+}
+
 static bool takes(const struct p2e_cel_function *function, size_t arg_count)
 {
     return arg_count == function->arg_count || (function->op == P2E_CEL_IS_INF && arg_count == 1);
@@ -512,7 +563,8 @@ static const char *arguments_of(const struct p2e_cel_function *function)
         return "one value";
     if (function->method_only)
         return function->arg_count == 1 ? "no argument" : "one argument";
-    return "one value: size(a) or a.size()";
+    return function->op == P2E_CEL_MATCHES ? "a string and a pattern: a.matches(b)"
+                                           : "one value: size(a) or a.size()";
 }
 
 static expr *check_call(checker *c, node *n)
@@ -536,6 +588,8 @@ static expr *check_call(checker *c, node *n)
         return check_dyn(c, n);
     if (function->shape == P2E_SHAPE_FORMAT)
         return check_format(c, n);
+    if (function->op == P2E_CEL_MATCHES)
+        return check_matches(c, n, function);
     return apply(c, n, function);
 }
 

@@ -245,6 +245,14 @@ static struct p2e_cel_expr *fold_search(struct p2e_cel_expr *expr)
     }
 }
 
+static struct p2e_cel_expr *fold_matches(struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_value *text = &expr->args[0]->value;
+    if (!expr->regex) // not made yet
+        return expr;
+    return become_bool(expr, p2e_regex_matches(expr->regex, text->text.data, text->text.size));
+}
+
 // ---- Logic --------------------------------------------------------------------------------------
 
 // AND is false as soon as one operand is, whatever error another one is; OR likewise true. Operands
@@ -314,6 +322,8 @@ struct p2e_cel_expr *p2e_cel_fold(struct p2e_cel_expr *expr)
     case P2E_CEL_ENDS_WITH:
     case P2E_CEL_CONTAINS:
         return fold_search(expr);
+    case P2E_CEL_MATCHES:
+        return fold_matches(expr);
     case P2E_CEL_IS_NAN:
         return become_bool(expr, isnan(expr->args[0]->value.real));
     case P2E_CEL_IS_INF:

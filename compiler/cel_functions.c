@@ -32,8 +32,6 @@ static const struct p2e_cel_function operators[] = {
     {                                                                                              \
         name, P2E_CEL_CONST, P2E_SHAPE_NONE, false, 0, why                                         \
     }
-#define REGEX                                                                                      \
-    "regular expressions are not supported yet; startsWith(), endsWith() and contains() are"
 #define MACRO  "macros over lists and maps are not supported yet; size() and \"in\" are"
 #define TYPE   "what type a value has is known when the rule is compiled"
 #define TIME   "times and durations are not supported yet"
@@ -54,9 +52,9 @@ static const struct p2e_cel_function functions[] = {
     {"startsWith", P2E_CEL_STARTS_WITH, P2E_SHAPE_TEXT, true, 2, NULL},
     {"endsWith", P2E_CEL_ENDS_WITH, P2E_SHAPE_TEXT, true, 2, NULL},
     {"contains", P2E_CEL_CONTAINS, P2E_SHAPE_TEXT, true, 2, NULL},
+    {"matches", P2E_CEL_MATCHES, P2E_SHAPE_MATCHES, false, 2, NULL},
     REFUSED("len", "CEL's name for a length is size()"),
     REFUSED("length", "CEL's name for a length is size()"),
-    REFUSED("matches", REGEX),
     {"all", P2E_CEL_ALL, P2E_SHAPE_NONE, true, 3, NULL},
     {"exists", P2E_CEL_EXISTS, P2E_SHAPE_NONE, true, 3, NULL},
     {"exists_one", P2E_CEL_EXISTS_ONE, P2E_SHAPE_NONE, true, 3, NULL},
@@ -260,6 +258,12 @@ static const struct p2e_cel_overload overloads[] = {
     {P2E_SHAPE_TEXT, {STRING, STRING}, BOOL, NULL},
     {P2E_SHAPE_TEXT, {BYTES, BYTES}, BOOL, NULL},
     {P2E_SHAPE_TEXT, {LIST, ANY}, BOOL, LIST_TEXT_WHY},
+
+    {P2E_SHAPE_MATCHES, {STRING, STRING}, BOOL, NULL},
+    {P2E_SHAPE_MATCHES,
+     {BYTES, STRING},
+     BOOL,
+     "bytes are matched as a string: string(a).matches(b)"},
 
     {P2E_SHAPE_TO_BOOL, {BOOL, NONE}, BOOL, NULL},
     {P2E_SHAPE_TO_BOOL, {STRING, NONE}, BOOL, PARSE_WHY},

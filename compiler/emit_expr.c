@@ -17,7 +17,7 @@ static bool can_overflow(const struct p2e_cel_expr *expr)
            (expr->op >= P2E_CEL_ADD && expr->op <= P2E_CEL_MODULO);
 }
 
-// A string that the parser did not check for UTF-8 may have no length in code points.
+// A string that the parser did not check for UTF-8 may have no code points.
 static bool is_checked_text(const struct p2e_cel_expr *text)
 {
     if (text->op == P2E_CEL_CONST || text->op == P2E_CEL_CONVERT)
@@ -27,15 +27,15 @@ static bool is_checked_text(const struct p2e_cel_expr *text)
     return text->op == P2E_CEL_SELECT && text->field->validate_utf8;
 }
 
-static bool is_unchecked_size(const struct p2e_cel_expr *expr)
+static bool needs_check(const struct p2e_cel_expr *expr)
 {
-    return expr->op == P2E_CEL_SIZE && expr->args[0]->type.kind == P2E_CEL_STRING &&
-           !is_checked_text(expr->args[0]);
+    return (expr->op == P2E_CEL_SIZE || expr->op == P2E_CEL_MATCHES) &&
+           expr->args[0]->type.kind == P2E_CEL_STRING && !is_checked_text(expr->args[0]);
 }
 
 static bool can_fail(const struct p2e_cel_expr *expr)
 {
-    if (can_overflow(expr) || is_unchecked_size(expr))
+    if (can_overflow(expr) || needs_check(expr))
         return true;
     for (size_t i = 0; i < expr->arg_count; i++) {
         if (can_fail(expr->args[i]))
@@ -265,12 +265,12 @@ static void emit_size(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     }
     emit(e, "(s64)%s(",
          arg->type.kind == P2E_CEL_BYTES ? "p2e_text_size"
-         : is_unchecked_size(expr)       ? "p2e_text_points_checked"
+         : needs_check(expr)             ? "p2e_text_points_checked"
                                          : "p2e_text_points");
     if (arg->type.kind == P2E_CEL_STRING)
         emit(e, "s, ");
     p2e_emit_expr(e, arg);
-    emit(e, is_unchecked_size(expr) ? ", &failed)" : ")");
+    emit(e, needs_check(expr) ? ", &failed)" : ")");
 }
 
 // ---- Operators ----------------------------------------------------------------------------------
@@ -312,6 +312,18 @@ static void emit_checked_text(struct p2e_emitter *e, const struct p2e_cel_expr *
     emit(e, "p2e_text_utf8(s, ");
     p2e_emit_expr(e, text);
     emit(e, ", &failed)");
+}
+
+static void emit_matches(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    emit(e, "p2e_text_regex(s, ");
+    if (needs_check(expr))
+        emit_checked_text(e, expr->args[0]);
+    else
+        p2e_emit_expr(e, expr->args[0]);
+    emit(e, ", ");
+    p2e_regexes_arguments(&e->regexes, expr->regex, e->out);
+    emit(e, ")");
 }
 
 static void emit_convert(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
@@ -578,6 +590,9 @@ static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr
     case P2E_CEL_CONTAINS:
         emit_contains(e, expr);
         break;
+    case P2E_CEL_MATCHES:
+        emit_matches(e, expr);
+        break;
     case P2E_CEL_IS_NAN:
         emit_call(e, "p2e_double_is_nan", expr, ")");
         break;
@@ -631,6 +646,7 @@ static bool is_error_boundary(const struct p2e_cel_expr *expr)
     case P2E_CEL_STARTS_WITH:
     case P2E_CEL_ENDS_WITH:
     case P2E_CEL_CONTAINS:
+    case P2E_CEL_MATCHES:
     case P2E_CEL_IS_NAN:
     case P2E_CEL_IS_INF:
         return can_fail(expr);

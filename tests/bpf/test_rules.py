@@ -178,6 +178,27 @@ ROWS = [
     ('b ? "" : s + os', 'PPrr', M(b=True, s='x'), M(), M(s='x'), M(os='x')),
     ('"%s%s".format([s, y])', 'Prr', M(), M(s='x'), M(y=b'x')),
     ('b ? "" : "%s".format([string(y)])', 'PPrr', M(b=True, y=b'\xff'), M(), M(y=b'x'), M(y=b'\xff')),
+    # regular expressions
+    ('s.matches("ubb")', 'PrrP', M(s='hubba'), M(s='hub'), M(), M(s='ubb')),
+    ('matches(s, "^[a-z]+$")', 'PrrrP', M(s='hubba'), M(s='Hub'), M(), M(s='a1'), M(s='z'*60000)),
+    (r's.matches(r"^(\w+)@example\.com$")', 'Prr', M(s='ab@example.com'), M(s='ab@example.com '), M(s='@example.com')),
+    ('s.matches("")', 'PP', M(), M(s='x')),
+    ('s.matches("^$")', 'Pr', M(), M(s='x')),
+    ('s.matches("^.{3}$")', 'PPrr', M(s='abc'), M(s='\u00e4\u4e2d\U0001f600'), M(s='ab'), M(s='ab\n')),
+    ('s.matches("[^a]$")', 'rPr', M(s='ba'), M(s='ab'), M()),
+    ('s.matches("a+\u00f1+a+")', 'Pr', M(s='ma\u00f1ana'), M(s='manana')),
+    ('s.matches("(?i)stra\u00dfe")', 'PPr', M(s='STRA\u1e9eE'), M(s='Stra\u00dfe'), M(s='strasse')),
+    ('s.matches("x$")', 'PPr', M(s='y'*65000 + 'x'), M(s='x'*256 + 'yx'), M(s='x'*65000 + 'y')),
+    ('s.matches("x")', 'PPPr', M(s='y'*255 + 'x'), M(s='y'*256 + 'x'), M(s='y'*257 + 'x'), M(s='y'*65000)),
+    ('s.matches("^a{1000}$")', 'Prr', M(s='a'*1000), M(s='a'*999), M(s='a'*1001)),
+    ('s.matches("a") && os.matches("a") && !s.matches("b$")', 'Prr', M(s='a', os='a'), M(s='b', os='a'), M(s='ab', os='a')),
+    ('string(y).matches("^.$")', 'PrrP', M(y=b'a'), M(y=b'\xff'), M(y=b'a\xff'), M(y='\u00e4'.encode())),
+    ('string(y).matches("a")', 'Pr', M(y=b'a'), M(y=b'a\xff')),
+    ('string(y).matches("a") || b', 'P', M(y=b'a\xff', b=True)),
+    ('rs.all(x, x.matches("^[0-9]*$"))', 'PPr', M(), M(rs=['1', '', '23']), M(rs=['1', 'x'])),
+    ('rm.exists(x, x.s.matches("b$") && x.x > 1)', 'rPr', M(), M(rm=[I(s='b'), I(s='ab', x=2)]), M(rm=[I(s='b'), I(s='a', x=2)])),
+    ('(b ? s : os).matches("^a")', 'PPr', M(b=True, s='ab'), M(os='a'), M(s='a')),
+    ('s.matches("^a") ? "" : "must match %s".format(["^a"])', 'Pr', M(s='a'), M(s='b')),
 ]
 
 LEGACY_ROWS = [
@@ -222,6 +243,9 @@ LEGACY_ROWS = [
     ('size(name) < 100 || true', 'P', bytes.fromhex('1201ff')),
     ('name != "x"', 'P', bytes.fromhex('1201ff')),
     ('bytes(name) == b"\\xff"', 'P', bytes.fromhex('1201ff')),
+    ('name.matches("^n") || name.matches("^.$")', 'PrPr', L(), bytes.fromhex('1201ff'), L(name='x'),
+     bytes.fromhex('12026eff')),
+    ('name.matches("x") || true', 'P', bytes.fromhex('1201ff')),
     ('size(string(raw)) == 2 || !has(raw)', 'PrP', L(raw=b'ab'), L(raw=b'a\xff'), L()),
 ]
 # fmt: on
