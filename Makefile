@@ -104,7 +104,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_COMP) $(OBJ_BOTH)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) -lcmocka
 .SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/%.o)
 
-include demo/demo.mk tests/bulk/bulk.mk tests/loader/loader.mk
+include demo/demo.mk tests/bulk/bulk.mk tests/loader/loader.mk tests/fuzz/fuzz.mk
 
 # ---- What people type ---------------------------------------------------------------------------
 PYTEST := /usr/bin/python3 -m pytest -p no:cacheprovider

@@ -190,6 +190,93 @@ static P2E_INLINE s64 p2e_int_modulo(s64 a, s64 b, u32 *failed)
     return a < 0 ? -rest : rest;
 }
 
+// ---- Conversions
+// ---------------------------------------------------------------------------------
+#define P2E_DOUBLE_SIGN     (1ull << 63)
+#define P2E_DOUBLE_INFINITY (0x7ffull << 52)
+#define P2E_DOUBLE_MANTISSA ((1ull << 52) - 1)
+
+static P2E_INLINE int p2e_double_is_nan(u64 d)
+{
+    return (d & ~P2E_DOUBLE_SIGN) > P2E_DOUBLE_INFINITY;
+}
+
+// Infinite, of this sign; 0 is any.
+static P2E_INLINE int p2e_double_is_inf(u64 d, s64 sign)
+{
+    return (d & ~P2E_DOUBLE_SIGN) == P2E_DOUBLE_INFINITY && (!sign || (sign < 0) == d >> 63);
+}
+
+static P2E_INLINE u64 p2e_double_negate(u64 d)
+{
+    return d ^ P2E_DOUBLE_SIGN;
+}
+
+static P2E_INLINE u64 p2e_int_to_uint(s64 a, u32 *failed)
+{
+    if (a < 0)
+        *failed = 1;
+    return a;
+}
+
+static P2E_INLINE s64 p2e_uint_to_int(u64 a, u32 *failed)
+{
+    if (a >> 63)
+        *failed = 1;
+    return a;
+}
+
+// What stands before the point, without the sign. Fails from 2^64 on, and for a NaN.
+static P2E_INLINE u64 p2e_double_whole(u64 d, u32 *failed)
+{
+    s32 exponent = (s32)(d >> 52 & 0x7ff) - 1023;
+    u64 mantissa = (d & P2E_DOUBLE_MANTISSA) | 1ull << 52;
+    if (exponent > 63)
+        *failed = 1;
+    if (exponent < 0)
+        return 0;
+    return exponent < 52 ? mantissa >> ((52 - exponent) & 63) : mantissa << ((exponent - 52) & 63);
+}
+
+static P2E_INLINE u64 p2e_double_to_uint(u64 d, u32 *failed)
+{
+    if (d > P2E_DOUBLE_SIGN)
+        *failed = 1;
+    return p2e_double_whole(d, failed);
+}
+
+// The least integer fails, too, as CEL's conformance suite has it.
+static P2E_INLINE s64 p2e_double_to_int(u64 d, u32 *failed)
+{
+    u64 whole = p2e_double_whole(d, failed);
+    if (whole >> 63)
+        *failed = 1;
+    return d >> 63 ? -whole : whole;
+}
+
+// The nearest double, to even where two are as near.
+static P2E_INLINE u64 p2e_uint_to_double(u64 a)
+{
+    if (!a)
+        return 0;
+    u32 top = 0; // index of the highest bit, six halving steps
+    for (u32 step = 32; step; step >>= 1) {
+        if (a >> (top + step))
+            top += step;
+    }
+    u64 exponent = (u64)(1022 + top) << 52; // one less: the mantissa's leading bit adds it back
+    if (top <= 52)
+        return exponent + (a << ((52 - top) & 63));
+    u32 shift = (top - 52) & 63;
+    u64 kept = a >> shift, lost = a & ((1ull << shift) - 1), half = 1ull << ((shift - 1) & 63);
+    return exponent + kept + (lost > half || (lost == half && kept & 1));
+}
+
+static P2E_INLINE u64 p2e_int_to_double(s64 a)
+{
+    return ((u64)a & P2E_DOUBLE_SIGN) | p2e_uint_to_double(p2e_magnitude(a));
+}
+
 // ---- Order: -1, 0, 1; P2E_UNORDERED with a NaN --------------------------------------------------
 #define P2E_UNORDERED 2
 
@@ -229,11 +316,6 @@ static P2E_INLINE int p2e_int_uint_compare(s64 a, u64 b)
     return a < 0 ? -1 : p2e_uint_compare(a, b);
 }
 
-static P2E_INLINE int p2e_double_is_nan(u64 d)
-{
-    return (d & ~(1ull << 63)) > 0x7ffull << 52;
-}
-
 // Bit patterns in the order of the numbers; both zeros are equal.
 static P2E_INLINE s64 p2e_double_key(u64 d)
 {
@@ -247,24 +329,6 @@ static P2E_INLINE int p2e_double_compare(u64 a, u64 b)
     return p2e_int_compare(p2e_double_key(a), p2e_double_key(b));
 }
 
-// The nearest double, to even where two are as near.
-static P2E_INLINE u64 p2e_uint_to_double(u64 a)
-{
-    if (!a)
-        return 0;
-    u32 top = 0; // index of the highest bit, six halving steps
-    for (u32 step = 32; step; step >>= 1) {
-        if (a >> (top + step))
-            top += step;
-    }
-    u64 exponent = (u64)(1022 + top) << 52; // one less: the mantissa's leading bit adds it back
-    if (top <= 52)
-        return exponent + (a << ((52 - top) & 63));
-    u32 shift = (top - 52) & 63;
-    u64 kept = a >> shift, lost = a & ((1ull << shift) - 1), half = 1ull << ((shift - 1) & 63);
-    return exponent + kept + (lost > half || (lost == half && kept & 1));
-}
-
 // CEL orders an integer against a double as the double nearest to it.
 static P2E_INLINE int p2e_uint_double_compare(u64 a, u64 d)
 {
@@ -273,8 +337,28 @@ static P2E_INLINE int p2e_uint_double_compare(u64 a, u64 d)
 
 static P2E_INLINE int p2e_int_double_compare(s64 a, u64 d)
 {
-    u64 sign = (u64)a & 1ull << 63;
-    return p2e_double_compare(sign | p2e_uint_to_double(p2e_magnitude(a)), d);
+    return p2e_double_compare(p2e_int_to_double(a), d);
+}
+
+// ---- Equality of numbers of two kinds, by value: exact, unlike the order
+// -------------------------
+static P2E_INLINE int p2e_int_uint_equal(s64 a, u64 b)
+{
+    return a >= 0 && (u64)a == b;
+}
+
+static P2E_INLINE int p2e_uint_double_equal(u64 a, u64 d)
+{
+    u32 failed = 0;
+    u64 whole = p2e_double_whole(d, &failed);
+    return !failed && whole == a && !p2e_uint_double_compare(a, d);
+}
+
+static P2E_INLINE int p2e_int_double_equal(s64 a, u64 d)
+{
+    u32 failed = 0;
+    u64 whole = p2e_double_whole(d, &failed);
+    return !failed && whole == p2e_magnitude(a) && !p2e_int_double_compare(a, d);
 }
 
 #endif

@@ -2,7 +2,8 @@
 // stand in the buffer like fields do (P2E_LITERALS).
 //
 // Before this file the emitted part defines P2E_LITERAL_WORDS and p2e_literal_words,
-// P2E_FAILURE_MASK and p2e_failures.
+// P2E_FAILURE_MASK and p2e_failures, and what it uses of this file: P2E_USES_COMPARE,
+// P2E_USES_SEARCH_WORD, P2E_USES_POINTS.
 #ifndef P2E_BPF_TEXT_H
 #define P2E_BPF_TEXT_H
 
@@ -34,9 +35,29 @@ static P2E_INLINE void p2e_literals(struct p2e_state *s)
 #endif
 }
 
+// ---- Comparison with a short constant: its bytes in `word`, its size in 0..8
+// ---------------------
+static P2E_INLINE int p2e_text_starts_with_word(struct p2e_state *s, u64 text, u64 word, u32 size)
+{
+    return size <= p2e_text_size(text) &&
+           p2e_low_bytes(p2e_word(s, p2e_text_pos(text)), size) == word;
+}
+
+static P2E_INLINE int p2e_text_equal_word(struct p2e_state *s, u64 text, u64 word, u32 size)
+{
+    return size == p2e_text_size(text) && p2e_text_starts_with_word(s, text, word, size);
+}
+
+static P2E_INLINE int p2e_text_ends_with_word(struct p2e_state *s, u64 text, u64 word, u32 size)
+{
+    u32 all = p2e_text_size(text);
+    return size <= all && p2e_low_bytes(p2e_word(s, p2e_text_pos(text) + all - size), size) == word;
+}
+
 // ---- Comparison ---------------------------------------------------------------------------------
-// First word
-// at which the texts at a and b differ within `size` bytes, as an offset; size if none does.
+#if P2E_USES_COMPARE
+// First word at which the texts at a and b differ within `size` bytes, as an offset; size if none
+// does.
 P2E_GLOBAL u32 p2e_text_same_steps(struct p2e_state *s, u32 a, u32 b, u32 size)
 {
     if (!s)
@@ -101,24 +122,6 @@ static P2E_INLINE int p2e_text_ends_with(struct p2e_state *s, u64 text, u64 suff
            p2e_text_matches(s, p2e_text_pos(text) + all - size, p2e_text_pos(suffix), size);
 }
 
-// The same against a short constant: its bytes in `word`, its size in 0..8.
-static P2E_INLINE int p2e_text_starts_with_word(struct p2e_state *s, u64 text, u64 word, u32 size)
-{
-    return size <= p2e_text_size(text) &&
-           p2e_low_bytes(p2e_word(s, p2e_text_pos(text)), size) == word;
-}
-
-static P2E_INLINE int p2e_text_equal_word(struct p2e_state *s, u64 text, u64 word, u32 size)
-{
-    return size == p2e_text_size(text) && p2e_text_starts_with_word(s, text, word, size);
-}
-
-static P2E_INLINE int p2e_text_ends_with_word(struct p2e_state *s, u64 text, u64 word, u32 size)
-{
-    u32 all = p2e_text_size(text);
-    return size <= all && p2e_low_bytes(p2e_word(s, p2e_text_pos(text) + all - size), size) == word;
-}
-
 // Order by bytes, which for UTF-8 is the order by code points: below 0, 0, above 0.
 static P2E_INLINE int p2e_text_compare(struct p2e_state *s, u64 a, u64 b)
 {
@@ -131,6 +134,16 @@ static P2E_INLINE int p2e_text_compare(struct p2e_state *s, u64 a, u64 b)
     u64 x = __builtin_bswap64(p2e_low_bytes(p2e_word(s, p2e_text_pos(a) + same), rest));
     u64 y = __builtin_bswap64(p2e_low_bytes(p2e_word(s, p2e_text_pos(b) + same), rest));
     return x < y ? -1 : x > y;
+}
+#endif
+
+// ---- UTF-8 --------------------------------------------------------------------------------------
+// A text as a string: it fails where it is not UTF-8.
+static P2E_INLINE u64 p2e_text_utf8(struct p2e_state *s, u64 text, u32 *failed)
+{
+    if (!p2e_utf8_check(s, p2e_text_pos(text), p2e_text_pos(text) + p2e_text_size(text)))
+        *failed = 1;
+    return text;
 }
 
 // ---- Search -------------------------------------------------------------------------------------
@@ -194,6 +207,7 @@ P2E_GLOBAL int p2e_text_search(struct p2e_state *s, u64 text, u64 needle, u32 fa
 }
 #endif
 
+#if P2E_USES_SEARCH_WORD
 // A needle of one to eight bytes is one word; `needle` holds it.
 P2E_GLOBAL u32 p2e_search_word_steps(struct p2e_state *s, u32 pos, u32 last, u64 needle, u32 size)
 {
@@ -223,8 +237,10 @@ P2E_GLOBAL int p2e_text_search_word(struct p2e_state *s, u64 text, u64 needle, u
     }
     return 0;
 }
+#endif
 
 // ---- Length in code points ----------------------------------------------------------------------
+#if P2E_USES_POINTS
 P2E_GLOBAL u32 p2e_text_points_steps(struct p2e_state *s, u32 pos, u32 size)
 {
     if (!s)
@@ -269,9 +285,8 @@ P2E_GLOBAL u64 p2e_text_points(struct p2e_state *s, u64 text)
 // Code points of a text that nobody has checked yet.
 static P2E_INLINE u64 p2e_text_points_checked(struct p2e_state *s, u64 text, u32 *failed)
 {
-    if (!p2e_utf8_check(s, p2e_text_pos(text), p2e_text_pos(text) + p2e_text_size(text)))
-        *failed = 1;
-    return p2e_text_points(s, text);
+    return p2e_text_points(s, p2e_text_utf8(s, text, failed));
 }
+#endif
 
 #endif

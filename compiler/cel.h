@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "compiler/regex.h"
 #include "compiler/schema.h"
 
 enum p2e_cel_kind {
@@ -32,6 +33,7 @@ struct p2e_cel_type {
     enum p2e_cel_kind kind;
     enum p2e_cel_kind element;         // LIST only
     const struct p2e_message *message; // MESSAGE, MAP (its entry), LIST of MESSAGE; else NULL
+    bool dynamic;                      // out of dyn(): a number equals numbers of other kinds
 };
 
 enum p2e_cel_op {
@@ -46,14 +48,15 @@ enum p2e_cel_op {
     P2E_CEL_AND, // AND and OR: two args or more, in source order, each of them bool
     P2E_CEL_OR,
     P2E_CEL_CONDITIONAL, // args: condition, then, else
-    P2E_CEL_EQ,          // EQ and NE: both args are scalars of one kind
+    P2E_CEL_EQ, // EQ and NE: both args are scalars of one kind, or, where one is dynamic, any
+                // two numbers, which are equal when their values are, exactly
     P2E_CEL_NE,
     P2E_CEL_LT, // LT to GE: of one kind, or any two of int, uint, double. Against a double, an
                 // integer counts as the double nearest to it, as CEL's conformance suite has it
     P2E_CEL_LE,
     P2E_CEL_GT,
     P2E_CEL_GE,
-    P2E_CEL_IN,  // args: element, list
+    P2E_CEL_IN,  // args: element, list. Elements are equal to items as EQ has it
     P2E_CEL_ALL, // args: list, condition on the ELEMENT
     P2E_CEL_EXISTS,
     P2E_CEL_EXISTS_ONE,
@@ -66,6 +69,12 @@ enum p2e_cel_op {
     P2E_CEL_STARTS_WITH,
     P2E_CEL_ENDS_WITH,
     P2E_CEL_CONTAINS,
+    P2E_CEL_CONVERT, // from args[0]'s type to the node's: between int, uint and double, or between
+                     // string and bytes. Out of range, and bytes that are not UTF-8, are errors
+    P2E_CEL_IS_NAN,
+    P2E_CEL_IS_INF,  // args: double, int: the sign that counts, 0 for both
+    P2E_CEL_MATCHES, // args: text, pattern: a CONST, which `regex` is made of
+    P2E_CEL_FORMAT, // args: template, values. Never in a checked tree: only its emptiness is judged
 };
 
 // A constant. The member that counts goes by the expression's type.
@@ -91,11 +100,12 @@ struct p2e_cel_expr {
     size_t arg_count;
     const struct p2e_field *field;     // SELECT, HAS
     const struct p2e_cel_expr *binder; // ELEMENT
+    const struct p2e_regex *regex;     // MATCHES
     struct p2e_cel_value value;        // CONST
 };
 
 struct p2e_cel {
-    struct p2e_cel_expr *root; // of type BOOL
+    struct p2e_cel_expr *root; // of type BOOL; of a rule that is a string: is it empty?
     void *arena;               // private
 };
 

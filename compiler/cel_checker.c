@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/nearest.h"
 #include "compiler/cel_functions.h"
 
@@ -53,6 +54,11 @@ static expr *make(checker *c, node *n, enum p2e_cel_op op, struct p2e_cel_type t
 static struct p2e_cel_type scalar(enum p2e_cel_kind kind)
 {
     return (struct p2e_cel_type){.kind = kind};
+}
+
+static bool is_number(const struct p2e_cel_type *type)
+{
+    return type->kind >= P2E_CEL_INT && type->kind <= P2E_CEL_DOUBLE;
 }
 
 static bool is_scalar(enum p2e_cel_kind kind)
@@ -129,6 +135,7 @@ static expr *select_field(checker *c, expr *operand, node *n)
     expr *e = field ? make(c, n, P2E_CEL_SELECT, p2e_cel_type_of_field(field), 1) : NULL;
     if (!e)
         return NULL;
+    e->type.dynamic = operand->type.dynamic;
     e->args[0] = operand;
     e->field = field;
     return e;
@@ -300,11 +307,9 @@ static bool offer_rewrite(checker *c, node *const *nodes, expr *const *args, con
 // What to say where no literal is to blame.
 static const char *mismatch_hint(const struct p2e_cel_type *a, const struct p2e_cel_type *b)
 {
-    bool a_is_number = a->kind >= P2E_CEL_INT && a->kind <= P2E_CEL_DOUBLE;
-    bool b_is_number = b->kind >= P2E_CEL_INT && b->kind <= P2E_CEL_DOUBLE;
-    return a->kind != b->kind && a_is_number && b_is_number
-               ? "; conversions between types are not supported yet"
-               : "";
+    if (a->kind == b->kind || !is_number(a) || !is_number(b))
+        return "";
+    return "; convert one of them, with int(), uint() or double()";
 }
 
 static expr *no_overload(checker *c, node *n, const struct p2e_cel_function *function,
@@ -313,7 +318,7 @@ static expr *no_overload(checker *c, node *n, const struct p2e_cel_function *fun
     char names[2][NAME_SIZE], sentence[3 * NAME_SIZE];
     const struct p2e_cel_type *first = &args[0]->type;
     p2e_cel_type_name(first, names[0], NAME_SIZE);
-    if (function->arg_count == 1)
+    if (n->arg_count == 1)
         return fail(c, n->token, "%s cannot be applied to %s%s", function->name, names[0],
                     mismatch_hint(first, first));
 
@@ -326,28 +331,79 @@ static expr *no_overload(checker *c, node *n, const struct p2e_cel_function *fun
     return NULL;
 }
 
-static expr *apply(checker *c, node *n, const struct p2e_cel_function *function)
+static expr *fold(checker *c, expr *e)
 {
-    expr *args[2] = {0};
-    struct p2e_cel_type types[2] = {0};
-    for (size_t i = 0; i < function->arg_count; i++) {
-        args[i] = check(c, n->args[i]);
-        if (!args[i])
+    if (e->op == P2E_CEL_CONVERT)
+        return p2e_cel_fold_convert(c->arena, e);
+    if (e->op == P2E_CEL_ADD && e->type.kind >= P2E_CEL_STRING)
+        return p2e_cel_fold_join(c->arena, e);
+    return p2e_cel_fold(e);
+}
+
+static expr *build(checker *c, node *n, const struct p2e_cel_function *function,
+                   enum p2e_cel_kind result, expr *const *args)
+{
+    expr *e = make(c, n, function->op, scalar(result), function->arg_count);
+    if (!e)
+        return NULL;
+    memcpy(e->args, args, function->arg_count * sizeof(*args));
+    return fold(c, e);
+}
+
+// What is judged of constants alone; NULL when this is not.
+static expr *apply_to_constants(checker *c, node *n, const struct p2e_cel_function *function,
+                                expr *const *args, const struct p2e_cel_type *types)
+{
+    const struct p2e_cel_overload *overload = p2e_cel_constant_overload(function, types);
+    for (size_t i = 0; overload && i < function->arg_count; i++) {
+        if (args[i]->op != P2E_CEL_CONST)
             return NULL;
-        types[i] = args[i]->type;
-        if (p2e_cel_is_special(&types[i]))
-            return special_message(c, args[i]->span, &types[i]);
     }
+    expr *e = overload ? build(c, n, function, overload->result, args) : NULL;
+    return e && e->op == P2E_CEL_CONST ? e : NULL;
+}
+
+// With dyn(), a number can be equal to one of another kind.
+static bool are_comparable(const struct p2e_cel_type *a, const struct p2e_cel_type *b)
+{
+    return (a->dynamic || b->dynamic) && is_number(a) && is_number(b);
+}
+
+static expr *apply_to(checker *c, node *n, const struct p2e_cel_function *function,
+                      expr *const *args)
+{
+    struct p2e_cel_type types[] = {args[0]->type, args[1] ? args[1]->type : args[0]->type};
+    expr *e = apply_to_constants(c, n, function, args, types);
+    if (e)
+        return e;
+    if (function->shape == P2E_SHAPE_EQUALITY && are_comparable(&types[0], &types[1]))
+        types[1] = types[0];
     const struct p2e_cel_overload *overload = p2e_cel_overload(function, types);
     if (!overload)
         return no_overload(c, n, function, args);
     if (overload->refusal)
         return fail(c, n->token, "%s", overload->refusal);
-    expr *e = make(c, n, function->op, scalar(overload->result), function->arg_count);
-    if (!e)
-        return NULL;
-    memcpy(e->args, args, function->arg_count * sizeof(*args));
-    return p2e_cel_fold(e);
+    return build(c, n, function, overload->result, args);
+}
+
+// The sign of isInf() may be left out.
+static expr *check_argument(checker *c, node *n, size_t index)
+{
+    return index < n->arg_count ? check(c, n->args[index])
+                                : make(c, n, P2E_CEL_CONST, scalar(P2E_CEL_INT), 0);
+}
+
+static expr *apply(checker *c, node *n, const struct p2e_cel_function *function)
+{
+    expr *args[2] = {0};
+    for (size_t i = 0; i < function->arg_count; i++) {
+        args[i] = check_argument(c, n, i);
+        if (!args[i])
+            return NULL;
+        if (p2e_cel_is_special(&args[i]->type))
+            return special_message(c, args[i]->span, &args[i]->type);
+    }
+    return apply_to(c, n, function, args);
 }
 
 // ---- Macros -------------------------------------------------------------------------------------
@@ -399,6 +455,118 @@ static expr *unknown_function(checker *c, node *n)
     return fail(c, n->token, "unknown function \"%s\"", n->name);
 }
 
+static expr *check_dyn(checker *c, node *n)
+{
+    expr *e = check(c, n->args[0]);
+    if (e)
+        e->type.dynamic = true;
+    return e;
+}
+
+static expr *check_template(checker *c, node *n, size_t values)
+{
+    expr *template = check(c, n->args[0]);
+    if (!template)
+        return NULL;
+    if (template->op != P2E_CEL_CONST || template->type.kind != P2E_CEL_STRING)
+        return fail(c, n->args[0]->span, "format() is called on a constant string");
+    bool literal;
+    size_t verbs = 0;
+    for (size_t at = 0;; verbs++) {
+        const char *verb = p2e_cel_template_verb(&template->value, &at, &literal);
+        if (!verb)
+            break;
+        if (!*verb || !strchr("sdfebxXo", *verb))
+            return fail(c, n->args[0]->span, "format() knows %%s %%d %%f %%e %%b %%o %%x %%X");
+    }
+    if (verbs != values)
+        return fail(c, n->token, "the template takes %zu values, and format() is given %zu", verbs,
+                    values);
+    return template;
+}
+
+// template.format([a, b])
+static expr *check_format(checker *c, node *n)
+{
+    node *values = n->args[1];
+    if (values->kind != P2E_NODE_LIST)
+        return fail(c, values->span, "format() takes a list in brackets: '%%s'.format([a])");
+    expr *e = make(c, n, P2E_CEL_FORMAT, scalar(P2E_CEL_STRING), 1 + values->arg_count);
+    if (!e)
+        return NULL;
+    e->args[0] = check_template(c, n, values->arg_count);
+    for (size_t i = 0; i < values->arg_count && e->args[i]; i++)
+        e->args[i + 1] = check(c, values->args[i]);
+    return e->args[values->arg_count] ? e : NULL;
+}
+
+// The place of the rule's text that `fault` of a pattern is about: all of the literal where it is
+// written otherwise than it reads.
+static struct p2e_span span_in_literal(checker *c, const expr *pattern, struct p2e_span fault)
+{
+    struct p2e_span span = pattern->span;
+    const char *text = c->text + span.begin;
+    const char *found =
+        memmem(text, span.end - span.begin, pattern->value.text.data, pattern->value.text.size);
+    if (!found || fault.begin >= fault.end)
+        return span;
+    span.begin += (size_t)(found - text);
+    return (struct p2e_span){span.begin + fault.begin, span.begin + fault.end};
+}
+
+// The regular expression in the tree's memory; NULL is an error.
+static const struct p2e_regex *compile_pattern(checker *c, const expr *pattern)
+{
+    _cleanup_(p2e_regex_free) struct p2e_regex compiled = {0};
+    struct p2e_span fault = {0};
+    struct p2e_error why;
+    if (p2e_regex_compile(pattern->value.text.data, pattern->value.text.size, &compiled, &fault,
+                          &why) < 0) {
+        fail(c, span_in_literal(c, pattern, fault), "%s", why.text);
+        return NULL;
+    }
+    size_t entries = (size_t)compiled.state_count * compiled.class_count;
+    struct p2e_regex *regex = p2e_arena_new(c->arena, struct p2e_regex);
+    uint16_t *next = p2e_arena_array(c->arena, entries, sizeof(*next));
+    if (!regex || !next) {
+        p2e_error_set(c->err, "out of memory: the expression is too large");
+        return NULL;
+    }
+    memcpy(next, compiled.next, entries * sizeof(*next));
+    *regex = compiled;
+    regex->next = next;
+    return regex;
+}
+
+static expr *check_matches(checker *c, node *n, const struct p2e_cel_function *function)
+{
+    expr *e = apply(c, n, function);
+    if (!e)
+        return NULL;
+    if (e->args[1]->op != P2E_CEL_CONST)
+        return fail(c, e->args[1]->span,
+                    "the pattern of matches() is a constant: it is compiled with the rule");
+    e->regex = compile_pattern(c, e->args[1]);
+    return e->regex ? p2e_cel_fold(e) : NULL;
+}
+
+static bool takes(const struct p2e_cel_function *function, size_t arg_count)
+{
+    return arg_count == function->arg_count || (function->op == P2E_CEL_IS_INF && arg_count == 1);
+}
+
+static const char *arguments_of(const struct p2e_cel_function *function)
+{
+    if (function->op == P2E_CEL_IS_INF)
+        return "at most one argument, the sign of what it looks for: 1, -1 or 0";
+    if (function->op == P2E_CEL_CONVERT)
+        return "one value";
+    if (function->method_only)
+        return function->arg_count == 1 ? "no argument" : "one argument";
+    return function->op == P2E_CEL_MATCHES ? "a string and a pattern: a.matches(b)"
+                                           : "one value: size(a) or a.size()";
+}
+
 static expr *check_call(checker *c, node *n)
 {
     const struct p2e_cel_function *function = p2e_cel_function(n->name);
@@ -412,9 +580,16 @@ static expr *check_call(checker *c, node *n)
         return check_has(c, n);
     if (is_macro(function))
         return check_macro(c, n, function);
-    if (n->arg_count != function->arg_count)
-        return fail(c, n->token, "%s() takes %s", n->name,
-                    function->method_only ? "one argument" : "one value: size(a) or a.size()");
+    if (function->op == P2E_CEL_CONVERT && n->receiver)
+        return fail(c, n->token, "%s() is not called on a value: %s(a)", n->name, n->name);
+    if (!takes(function, n->arg_count))
+        return fail(c, n->token, "%s() takes %s", n->name, arguments_of(function));
+    if (function->shape == P2E_SHAPE_DYN)
+        return check_dyn(c, n);
+    if (function->shape == P2E_SHAPE_FORMAT)
+        return check_format(c, n);
+    if (function->op == P2E_CEL_MATCHES)
+        return check_matches(c, n, function);
     return apply(c, n, function);
 }
 
@@ -489,7 +664,7 @@ static expr *check_conditional(checker *c, node *n)
 static bool same_kind(checker *c, node *n, expr *element, node *item_node, expr *item)
 {
     char names[2][NAME_SIZE], sentence[3 * NAME_SIZE];
-    if (element->type.kind == item->type.kind)
+    if (element->type.kind == item->type.kind || are_comparable(&element->type, &item->type))
         return true;
     p2e_cel_type_name(&element->type, names[0], NAME_SIZE);
     p2e_cel_type_name(&item->type, names[1], NAME_SIZE);
@@ -617,5 +792,6 @@ static expr *check(checker *c, node *n)
 expr *p2e_cel_check(checker *c, node *n)
 {
     expr *e = check(c, n);
-    return e && is_bool(c, e, "a rule is a") ? e : NULL;
+    bool text = e && e->type.kind == P2E_CEL_STRING && e->op != P2E_CEL_SELECT;
+    return e && (text || is_bool(c, e, "a rule is a")) ? p2e_cel_result(c, e) : NULL;
 }

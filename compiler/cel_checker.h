@@ -63,5 +63,22 @@ bool p2e_cel_offer_bool(const struct p2e_cel_checker *checker, const struct p2e_
 // The constant that `expr` is, where its arguments are folded already; else `expr`. What would be
 // an error when evaluated (overflow, division by zero) is left as it is.
 struct p2e_cel_expr *p2e_cel_fold(struct p2e_cel_expr *expr);
+// `expr` itself as a constant of its type.
+struct p2e_cel_expr *p2e_cel_become(struct p2e_cel_expr *expr, struct p2e_cel_value value);
+
+// The same for what makes new values (cel_convert.c): a CONVERT, and an ADD of strings or bytes.
+// Texts that not every implementation of CEL reads or writes alike are left as they are.
+struct p2e_cel_expr *p2e_cel_fold_convert(struct p2e_arena *arena, struct p2e_cel_expr *expr);
+struct p2e_cel_expr *p2e_cel_fold_join(struct p2e_arena *arena, struct p2e_cel_expr *expr);
+
+// ---- Rules that are strings (cel_result.c) ------------------------------------------------------
+
+// A rule's tree of type bool: of a string, whether it is empty. NULL is an error: strings are built
+// elsewhere in the tree, too.
+struct p2e_cel_expr *p2e_cel_result(const struct p2e_cel_checker *checker,
+                                    struct p2e_cel_expr *expr);
+// The next verb of format()'s template from *at on, which moves behind it; NULL when there is none.
+// Sets *literal when there is text before it, or before the end.
+const char *p2e_cel_template_verb(const struct p2e_cel_value *template, size_t *at, bool *literal);
 
 #endif

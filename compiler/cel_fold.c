@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "compiler/cel_checker.h"
@@ -21,8 +22,7 @@ static bool all_const(const struct p2e_cel_expr *expr)
     return true;
 }
 
-// `expr` becomes a constant; its type stays.
-static struct p2e_cel_expr *become(struct p2e_cel_expr *expr, struct p2e_cel_value value)
+struct p2e_cel_expr *p2e_cel_become(struct p2e_cel_expr *expr, struct p2e_cel_value value)
 {
     expr->op = P2E_CEL_CONST;
     expr->args = NULL;
@@ -33,7 +33,7 @@ static struct p2e_cel_expr *become(struct p2e_cel_expr *expr, struct p2e_cel_val
 
 static struct p2e_cel_expr *become_bool(struct p2e_cel_expr *expr, bool value)
 {
-    return become(expr, (struct p2e_cel_value){.boolean = value});
+    return p2e_cel_become(expr, (struct p2e_cel_value){.boolean = value});
 }
 
 // ---- Comparisons --------------------------------------------------------------------------------
@@ -68,6 +68,28 @@ static enum order compare_mixed(const struct p2e_cel_expr *a, const struct p2e_c
     return ORDER_OF(to_double(a), to_double(b));
 }
 
+static bool int_equals_double(int64_t a, double b)
+{
+    return b >= -0x1p63 && b < 0x1p63 && (double)(int64_t)b == b && (int64_t)b == a;
+}
+
+static bool uint_equals_double(uint64_t a, double b)
+{
+    return b >= 0 && b < 0x1p64 && (double)(uint64_t)b == b && (uint64_t)b == a;
+}
+
+// Are numbers of two kinds equal by value? Unlike order, exactly.
+static bool equals_mixed(const struct p2e_cel_expr *a, const struct p2e_cel_expr *b)
+{
+    if (a->type.kind > b->type.kind)
+        return equals_mixed(b, a);
+    if (a->type.kind == P2E_CEL_INT && b->type.kind == P2E_CEL_DOUBLE)
+        return int_equals_double(a->value.integer, b->value.real);
+    if (b->type.kind == P2E_CEL_DOUBLE)
+        return uint_equals_double(a->value.uinteger, b->value.real);
+    return compare_mixed(a, b) == EQUAL;
+}
+
 static enum order compare(const struct p2e_cel_expr *a, const struct p2e_cel_expr *b)
 {
     if (a->type.kind != b->type.kind)
@@ -86,14 +108,15 @@ static enum order compare(const struct p2e_cel_expr *a, const struct p2e_cel_exp
     }
 }
 
-static struct p2e_cel_expr *fold_comparison(struct p2e_cel_expr *expr)
+static bool equals(const struct p2e_cel_expr *a, const struct p2e_cel_expr *b)
+{
+    return a->type.kind == b->type.kind ? compare(a, b) == EQUAL : equals_mixed(a, b);
+}
+
+static struct p2e_cel_expr *fold_order(struct p2e_cel_expr *expr)
 {
     enum order order = compare(expr->args[0], expr->args[1]);
     switch (expr->op) {
-    case P2E_CEL_EQ:
-        return become_bool(expr, order == EQUAL);
-    case P2E_CEL_NE:
-        return become_bool(expr, order != EQUAL);
     case P2E_CEL_LT:
         return become_bool(expr, order == LESS);
     case P2E_CEL_LE:
@@ -144,22 +167,47 @@ static bool compute_uint(enum p2e_cel_op op, uint64_t a, uint64_t b, uint64_t *r
     return true;
 }
 
+static double compute_double(enum p2e_cel_op op, double a, double b)
+{
+    switch (op) {
+    case P2E_CEL_ADD:
+        return a + b;
+    case P2E_CEL_SUBTRACT:
+        return a - b;
+    case P2E_CEL_MULTIPLY:
+        return a * b;
+    default:
+        return a / b;
+    }
+}
+
 static struct p2e_cel_expr *fold_arithmetic(struct p2e_cel_expr *expr)
 {
     const struct p2e_cel_value *a = &expr->args[0]->value, *b = &expr->args[1]->value;
     struct p2e_cel_value result = {0};
-    bool computed = expr->type.kind == P2E_CEL_INT
-                        ? compute_int(expr->op, a->integer, b->integer, &result.integer)
-                        : compute_uint(expr->op, a->uinteger, b->uinteger, &result.uinteger);
-    return computed ? become(expr, result) : expr;
+    bool computed = true;
+    if (expr->type.kind == P2E_CEL_INT)
+        computed = compute_int(expr->op, a->integer, b->integer, &result.integer);
+    else if (expr->type.kind == P2E_CEL_UINT)
+        computed = compute_uint(expr->op, a->uinteger, b->uinteger, &result.uinteger);
+    else
+        result.real = compute_double(expr->op, a->real, b->real);
+    return computed ? p2e_cel_become(expr, result) : expr;
 }
 
 static struct p2e_cel_expr *fold_negation(struct p2e_cel_expr *expr)
 {
     struct p2e_cel_value result = {0};
-    if (!compute_int(P2E_CEL_SUBTRACT, 0, expr->args[0]->value.integer, &result.integer))
+    if (expr->type.kind == P2E_CEL_DOUBLE)
+        result.real = -expr->args[0]->value.real;
+    else if (!compute_int(P2E_CEL_SUBTRACT, 0, expr->args[0]->value.integer, &result.integer))
         return expr;
-    return become(expr, result);
+    return p2e_cel_become(expr, result);
+}
+
+static bool is_infinite(double value, int64_t sign)
+{
+    return isinf(value) && (sign == 0 || (sign < 0) == (value < 0));
 }
 
 // ---- Text ---------------------------------------------------------------------------------------
@@ -172,7 +220,7 @@ static struct p2e_cel_expr *fold_size(struct p2e_cel_expr *expr)
         bool begins = ((unsigned char)arg->value.text.data[i] & 0xc0) != 0x80;
         size += arg->type.kind == P2E_CEL_BYTES || begins;
     }
-    return become(expr, (struct p2e_cel_value){.integer = size});
+    return p2e_cel_become(expr, (struct p2e_cel_value){.integer = size});
 }
 
 static bool is_at(const struct p2e_cel_value *text, size_t at, const struct p2e_cel_value *part)
@@ -195,6 +243,14 @@ static struct p2e_cel_expr *fold_search(struct p2e_cel_expr *expr)
         return become_bool(expr, part->text.size == 0 || memmem(text->text.data, text->text.size,
                                                                 part->text.data, part->text.size));
     }
+}
+
+static struct p2e_cel_expr *fold_matches(struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_value *text = &expr->args[0]->value;
+    if (!expr->regex) // not made yet
+        return expr;
+    return become_bool(expr, p2e_regex_matches(expr->regex, text->text.data, text->text.size));
 }
 
 // ---- Logic --------------------------------------------------------------------------------------
@@ -224,7 +280,7 @@ static struct p2e_cel_expr *fold_in(struct p2e_cel_expr *expr)
     if (!is_const(element) || list->op != P2E_CEL_LIST_LITERAL || !all_const(list))
         return expr;
     for (size_t i = 0; i < list->arg_count; i++) {
-        if (compare(element, list->args[i]) == EQUAL)
+        if (equals(element, list->args[i]))
             return become_bool(expr, true);
     }
     return become_bool(expr, false);
@@ -248,11 +304,12 @@ struct p2e_cel_expr *p2e_cel_fold(struct p2e_cel_expr *expr)
         return fold_negation(expr);
     case P2E_CEL_EQ:
     case P2E_CEL_NE:
+        return become_bool(expr, equals(expr->args[0], expr->args[1]) == (expr->op == P2E_CEL_EQ));
     case P2E_CEL_LT:
     case P2E_CEL_LE:
     case P2E_CEL_GT:
     case P2E_CEL_GE:
-        return fold_comparison(expr);
+        return fold_order(expr);
     case P2E_CEL_ADD:
     case P2E_CEL_SUBTRACT:
     case P2E_CEL_MULTIPLY:
@@ -265,6 +322,13 @@ struct p2e_cel_expr *p2e_cel_fold(struct p2e_cel_expr *expr)
     case P2E_CEL_ENDS_WITH:
     case P2E_CEL_CONTAINS:
         return fold_search(expr);
+    case P2E_CEL_MATCHES:
+        return fold_matches(expr);
+    case P2E_CEL_IS_NAN:
+        return become_bool(expr, isnan(expr->args[0]->value.real));
+    case P2E_CEL_IS_INF:
+        return become_bool(expr,
+                           is_infinite(expr->args[0]->value.real, expr->args[1]->value.integer));
     default:
         return expr; // a list literal is part of its "in"
     }

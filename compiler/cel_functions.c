@@ -32,19 +32,17 @@ static const struct p2e_cel_function operators[] = {
     {                                                                                              \
         name, P2E_CEL_CONST, P2E_SHAPE_NONE, false, 0, why                                         \
     }
-#define REGEX                                                                                      \
-    "regular expressions are not supported yet; startsWith(), endsWith() and contains() are"
-#define MACRO      "macros over lists and maps are not supported yet; size() and \"in\" are"
-#define CONVERSION "conversions between types are not supported yet"
-#define TIME       "times and durations are not supported yet"
-#define FORMAT     "checks of a string's format are not supported yet"
+#define MACRO  "macros over lists and maps are not supported yet; size() and \"in\" are"
+#define TYPE   "what type a value has is known when the rule is compiled"
+#define TIME   "times and durations are not supported yet"
+#define FORMAT "checks of a string's format are not supported yet"
 #define NEW_TEXT                                                                                   \
     "functions that build a new string are not supported: a rule in the kernel has nowhere to "    \
     "put it"
 #define SEARCH                                                                                     \
     "positions in a string are not supported yet; startsWith(), endsWith() and contains() are"
 #define MATH      "the math functions are not supported yet"
-#define REAL      "checks of a double's kind are not supported yet; x != x is true for NaN alone"
+#define REAL      "write !(x.isNan() || x.isInf())"
 #define LISTS     "functions over lists are not supported yet; size() and \"in\" are"
 #define EXTENSION "CEL's extensions are not supported"
 
@@ -54,9 +52,9 @@ static const struct p2e_cel_function functions[] = {
     {"startsWith", P2E_CEL_STARTS_WITH, P2E_SHAPE_TEXT, true, 2, NULL},
     {"endsWith", P2E_CEL_ENDS_WITH, P2E_SHAPE_TEXT, true, 2, NULL},
     {"contains", P2E_CEL_CONTAINS, P2E_SHAPE_TEXT, true, 2, NULL},
+    {"matches", P2E_CEL_MATCHES, P2E_SHAPE_MATCHES, false, 2, NULL},
     REFUSED("len", "CEL's name for a length is size()"),
     REFUSED("length", "CEL's name for a length is size()"),
-    REFUSED("matches", REGEX),
     {"all", P2E_CEL_ALL, P2E_SHAPE_NONE, true, 3, NULL},
     {"exists", P2E_CEL_EXISTS, P2E_SHAPE_NONE, true, 3, NULL},
     {"exists_one", P2E_CEL_EXISTS_ONE, P2E_SHAPE_NONE, true, 3, NULL},
@@ -66,14 +64,14 @@ static const struct p2e_cel_function functions[] = {
     REFUSED("transformList", MACRO),
     REFUSED("transformMap", MACRO),
     REFUSED("transformMapEntry", MACRO),
-    REFUSED("bool", CONVERSION),
-    REFUSED("bytes", CONVERSION),
-    REFUSED("double", CONVERSION),
-    REFUSED("dyn", CONVERSION),
-    REFUSED("int", CONVERSION),
-    REFUSED("string", CONVERSION),
-    REFUSED("type", CONVERSION),
-    REFUSED("uint", CONVERSION),
+    {"bool", P2E_CEL_CONVERT, P2E_SHAPE_TO_BOOL, false, 1, NULL},
+    {"bytes", P2E_CEL_CONVERT, P2E_SHAPE_TO_BYTES, false, 1, NULL},
+    {"double", P2E_CEL_CONVERT, P2E_SHAPE_TO_DOUBLE, false, 1, NULL},
+    {"dyn", P2E_CEL_CONVERT, P2E_SHAPE_DYN, false, 1, NULL},
+    {"int", P2E_CEL_CONVERT, P2E_SHAPE_TO_INT, false, 1, NULL},
+    {"string", P2E_CEL_CONVERT, P2E_SHAPE_TO_STRING, false, 1, NULL},
+    {"uint", P2E_CEL_CONVERT, P2E_SHAPE_TO_UINT, false, 1, NULL},
+    REFUSED("type", TYPE),
     REFUSED("duration", TIME),
     REFUSED("timestamp", TIME),
     REFUSED("getDate", TIME),
@@ -93,8 +91,8 @@ static const struct p2e_cel_function functions[] = {
     REFUSED("isIpPrefix", FORMAT),
     REFUSED("isUri", FORMAT),
     REFUSED("isUriRef", FORMAT),
-    REFUSED("isInf", REAL),
-    REFUSED("isNan", REAL),
+    {"isInf", P2E_CEL_IS_INF, P2E_SHAPE_IS_INF, true, 2, NULL},
+    {"isNan", P2E_CEL_IS_NAN, P2E_SHAPE_IS_NAN, true, 1, NULL},
     REFUSED("isFinite", REAL),
     REFUSED("unique", LISTS),
     REFUSED("distinct", LISTS),
@@ -109,7 +107,7 @@ static const struct p2e_cel_function functions[] = {
     REFUSED("charAt", SEARCH),
     REFUSED("indexOf", SEARCH),
     REFUSED("lastIndexOf", SEARCH),
-    REFUSED("format", NEW_TEXT),
+    {"format", P2E_CEL_FORMAT, P2E_SHAPE_FORMAT, true, 2, NULL},
     REFUSED("join", NEW_TEXT),
     REFUSED("lowerAscii", NEW_TEXT),
     REFUSED("quote", NEW_TEXT),
@@ -198,8 +196,13 @@ const char *p2e_cel_function_nearest(const char *name)
 #define MAP_WHY     "maps cannot be compared as a whole; size() of a map is supported"
 #define REAL_WHY    "arithmetic on doubles is not supported: the kernel has no floating point"
 #define CONCAT_WHY                                                                                 \
-    "joining strings or bytes is not supported: a rule in the kernel has nowhere to put the "      \
-    "result"
+    "joining bytes is not supported: a rule in the kernel has nowhere to put the result"
+#define PARSE_WHY                                                                                  \
+    "a conversion from string is judged only of a constant, written as numbers and bools mostly "  \
+    "are"
+#define PRINT_WHY                                                                                  \
+    "a conversion to string is judged only of bytes, and of constants that are written alike "     \
+    "everywhere: a rule in the kernel has nowhere to put a new string"
 #define LIST_TEXT_WHY                                                                              \
     "lists have no such function; whether a value is in a list is asked with: value in list"
 
@@ -232,7 +235,7 @@ static const struct p2e_cel_overload overloads[] = {
     {P2E_SHAPE_SUM, {INT, INT}, INT, NULL},
     {P2E_SHAPE_SUM, {UINT, UINT}, UINT, NULL},
     {P2E_SHAPE_SUM, {DOUBLE, ANY}, DOUBLE, REAL_WHY},
-    {P2E_SHAPE_SUM, {STRING, STRING}, STRING, CONCAT_WHY},
+    {P2E_SHAPE_SUM, {STRING, STRING}, STRING, NULL},
     {P2E_SHAPE_SUM, {BYTES, BYTES}, BYTES, CONCAT_WHY},
     {P2E_SHAPE_SUM, {LIST, LIST}, LIST, "joining lists is not supported"},
 
@@ -245,7 +248,7 @@ static const struct p2e_cel_overload overloads[] = {
 
     {P2E_SHAPE_NEGATE, {INT, NONE}, INT, NULL},
     {P2E_SHAPE_NEGATE, {UINT, NONE}, UINT, "a uint is never negative"},
-    {P2E_SHAPE_NEGATE, {DOUBLE, NONE}, DOUBLE, REAL_WHY},
+    {P2E_SHAPE_NEGATE, {DOUBLE, NONE}, DOUBLE, NULL},
 
     {P2E_SHAPE_SIZE, {STRING, NONE}, INT, NULL},
     {P2E_SHAPE_SIZE, {BYTES, NONE}, INT, NULL},
@@ -255,17 +258,83 @@ static const struct p2e_cel_overload overloads[] = {
     {P2E_SHAPE_TEXT, {STRING, STRING}, BOOL, NULL},
     {P2E_SHAPE_TEXT, {BYTES, BYTES}, BOOL, NULL},
     {P2E_SHAPE_TEXT, {LIST, ANY}, BOOL, LIST_TEXT_WHY},
+
+    {P2E_SHAPE_MATCHES, {STRING, STRING}, BOOL, NULL},
+    {P2E_SHAPE_MATCHES,
+     {BYTES, STRING},
+     BOOL,
+     "bytes are matched as a string: string(a).matches(b)"},
+
+    {P2E_SHAPE_TO_BOOL, {BOOL, NONE}, BOOL, NULL},
+    {P2E_SHAPE_TO_BOOL, {STRING, NONE}, BOOL, PARSE_WHY},
+
+    {P2E_SHAPE_TO_INT, {INT, NONE}, INT, NULL},
+    {P2E_SHAPE_TO_INT, {UINT, NONE}, INT, NULL},
+    {P2E_SHAPE_TO_INT, {DOUBLE, NONE}, INT, NULL},
+    {P2E_SHAPE_TO_INT, {STRING, NONE}, INT, PARSE_WHY},
+
+    {P2E_SHAPE_TO_UINT, {INT, NONE}, UINT, NULL},
+    {P2E_SHAPE_TO_UINT, {UINT, NONE}, UINT, NULL},
+    {P2E_SHAPE_TO_UINT, {DOUBLE, NONE}, UINT, NULL},
+    {P2E_SHAPE_TO_UINT, {STRING, NONE}, UINT, PARSE_WHY},
+
+    {P2E_SHAPE_TO_DOUBLE, {INT, NONE}, DOUBLE, NULL},
+    {P2E_SHAPE_TO_DOUBLE, {UINT, NONE}, DOUBLE, NULL},
+    {P2E_SHAPE_TO_DOUBLE, {DOUBLE, NONE}, DOUBLE, NULL},
+    {P2E_SHAPE_TO_DOUBLE, {STRING, NONE}, DOUBLE, PARSE_WHY},
+
+    {P2E_SHAPE_TO_STRING, {STRING, NONE}, STRING, NULL},
+    {P2E_SHAPE_TO_STRING, {BYTES, NONE}, STRING, NULL},
+    {P2E_SHAPE_TO_STRING, {BOOL, NONE}, STRING, PRINT_WHY},
+    {P2E_SHAPE_TO_STRING, {INT, NONE}, STRING, PRINT_WHY},
+    {P2E_SHAPE_TO_STRING, {UINT, NONE}, STRING, PRINT_WHY},
+    {P2E_SHAPE_TO_STRING, {DOUBLE, NONE}, STRING, PRINT_WHY},
+
+    {P2E_SHAPE_TO_BYTES, {BYTES, NONE}, BYTES, NULL},
+    {P2E_SHAPE_TO_BYTES, {STRING, NONE}, BYTES, NULL},
+
+    {P2E_SHAPE_IS_NAN, {DOUBLE, NONE}, BOOL, NULL},
+    {P2E_SHAPE_IS_INF, {DOUBLE, INT}, BOOL, NULL},
 };
 
-const struct p2e_cel_overload *p2e_cel_overload(const struct p2e_cel_function *function,
-                                                const struct p2e_cel_type *types)
+// Of constants alone.
+static const struct p2e_cel_overload constant_overloads[] = {
+    {P2E_SHAPE_SUM, {DOUBLE, DOUBLE}, DOUBLE, NULL},
+    {P2E_SHAPE_SUM, {BYTES, BYTES}, BYTES, NULL},
+    {P2E_SHAPE_PRODUCT, {DOUBLE, DOUBLE}, DOUBLE, NULL},
+    {P2E_SHAPE_TO_BOOL, {STRING, NONE}, BOOL, NULL},
+    {P2E_SHAPE_TO_INT, {STRING, NONE}, INT, NULL},
+    {P2E_SHAPE_TO_UINT, {STRING, NONE}, UINT, NULL},
+    {P2E_SHAPE_TO_DOUBLE, {STRING, NONE}, DOUBLE, NULL},
+    {P2E_SHAPE_TO_STRING, {BOOL, NONE}, STRING, NULL},
+    {P2E_SHAPE_TO_STRING, {INT, NONE}, STRING, NULL},
+    {P2E_SHAPE_TO_STRING, {UINT, NONE}, STRING, NULL},
+    {P2E_SHAPE_TO_STRING, {DOUBLE, NONE}, STRING, NULL},
+};
+
+static const struct p2e_cel_overload *find_overload(const struct p2e_cel_overload *table,
+                                                    size_t count,
+                                                    const struct p2e_cel_function *function,
+                                                    const struct p2e_cel_type *types)
 {
     unsigned first = types[0].kind, second = function->arg_count > 1 ? types[1].kind : NONE;
-    for (size_t i = 0; i < COUNT(overloads); i++) {
-        const struct p2e_cel_overload *o = &overloads[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct p2e_cel_overload *o = &table[i];
         if (o->shape == function->shape && (o->args[0] == first || o->args[0] == ANY) &&
             (o->args[1] == second || o->args[1] == ANY))
             return o;
     }
     return NULL;
+}
+
+const struct p2e_cel_overload *p2e_cel_overload(const struct p2e_cel_function *function,
+                                                const struct p2e_cel_type *types)
+{
+    return find_overload(overloads, COUNT(overloads), function, types);
+}
+
+const struct p2e_cel_overload *p2e_cel_constant_overload(const struct p2e_cel_function *function,
+                                                         const struct p2e_cel_type *types)
+{
+    return find_overload(constant_overloads, COUNT(constant_overloads), function, types);
 }

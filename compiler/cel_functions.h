@@ -16,6 +16,17 @@ enum p2e_cel_shape {
     P2E_SHAPE_NEGATE,
     P2E_SHAPE_SIZE,
     P2E_SHAPE_TEXT,
+    P2E_SHAPE_MATCHES,
+    P2E_SHAPE_TO_BOOL,
+    P2E_SHAPE_TO_INT,
+    P2E_SHAPE_TO_UINT,
+    P2E_SHAPE_TO_DOUBLE,
+    P2E_SHAPE_TO_STRING,
+    P2E_SHAPE_TO_BYTES,
+    P2E_SHAPE_DYN,
+    P2E_SHAPE_IS_NAN,
+    P2E_SHAPE_IS_INF,
+    P2E_SHAPE_FORMAT,
 };
 
 struct p2e_cel_function {
@@ -45,5 +56,8 @@ const char *p2e_cel_function_nearest(const char *name);
 // The overload for arguments of these types, NULL when there is none.
 const struct p2e_cel_overload *p2e_cel_overload(const struct p2e_cel_function *function,
                                                 const struct p2e_cel_type *types);
+// The overload for constants of these types, where p2e judges no other arguments.
+const struct p2e_cel_overload *p2e_cel_constant_overload(const struct p2e_cel_function *function,
+                                                         const struct p2e_cel_type *types);
 
 #endif

@@ -13,7 +13,7 @@
 #define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
 
 #define RULES_INLINE 8 // up to so many rules stand in the judge itself
-#define RULE_GROUPS  8 // more stand in so many functions: an object has room for few (object.h)
+#define RULE_GROUPS  4 // more stand in so many functions: an object has room for few (object.h)
 
 static size_t power_of_two(size_t at_least)
 {
@@ -110,12 +110,12 @@ static void emit_zero_values(struct p2e_emitter *e, const struct p2e_place *plac
 {
     for (size_t i = 0; i < place->message->oneof_count; i++) {
         if (place->oneof_slots[i])
-            emit(e, "    s->value[%u] = 0;\n", place->oneof_slots[i]);
+            emit(e, "    VOLATILE(s->value[%u]) = 0;\n", place->oneof_slots[i]);
     }
     for (size_t i = 0; i < place->use_count; i++) {
         const struct p2e_use *use = place->uses[i];
         for (size_t k = 0; use->field->repeated && k <= use->test_count; k++)
-            emit(e, "    s->value[%zu] = 0;\n", use->slot + k);
+            emit(e, "    VOLATILE(s->value[%zu]) = 0;\n", use->slot + k);
         if (use->child)
             emit_zero_values(e, use->child);
     }
@@ -394,7 +394,17 @@ static int emit_body(struct p2e_emitter *e, struct p2e_buffer *body, struct p2e_
     if (e->texts.overflow)
         return p2e_error_set(err, "the rules' literals are more than %d bytes together",
                              P2E_LITERALS_MAX);
+    if (e->regexes.overflow)
+        return p2e_error_set(err,
+                             "the rules' regular expressions are too large together: their "
+                             "automata have more than %d entries",
+                             P2E_REGEX_TABLE_MAX);
     return 0;
+}
+
+static int out_of_memory(struct p2e_error *err)
+{
+    return p2e_error_set(err, "out of memory while writing the filter's source");
 }
 
 static int emit_source(struct p2e_emitter *e, const struct p2e_emit_names *names, char digest[65],
@@ -403,6 +413,8 @@ static int emit_source(struct p2e_emitter *e, const struct p2e_emit_names *names
     _cleanup_(p2e_buffer_free) struct p2e_buffer body = {0};
     if (emit_body(e, &body, err) < 0)
         return -1;
+    if (body.failed || e->regexes.automata.failed)
+        return out_of_memory(err);
     emit(e, "// Filter %s: message %s. Written by p2e compile.\n\n", names->filter,
          e->plan->message->full_name);
     emit_parameters(e);
@@ -410,13 +422,15 @@ static int emit_source(struct p2e_emitter *e, const struct p2e_emit_names *names
     emit_tables(e);
     emit_failures(e);
     emit_literals(e);
-    emit(e, "#include \"text.h\"\n\n");
+    p2e_regexes_emit(&e->regexes, e->out);
+    p2e_texts_uses(e->out, body.data);
+    emit(e, "#include \"text.h\"\n#include \"regex.h\"\n\n");
     p2e_buffer_add(e->out, body.data, body.size);
     digest_sources(e, names, digest);
     emit_meta(e, names, digest);
     emit(e, "#include \"program.h\"\n");
-    if (e->out->failed || body.failed || e->texts.bytes.failed || e->texts.failures.failed)
-        return p2e_error_set(err, "out of memory while writing the filter's source");
+    if (e->out->failed || e->texts.bytes.failed || e->texts.failures.failed)
+        return out_of_memory(err);
     return 0;
 }
 
@@ -426,5 +440,6 @@ int p2e_emit(const struct p2e_plan *plan, const struct p2e_emit_names *names,
     struct p2e_emitter e = {.plan = plan, .out = out};
     int result = emit_source(&e, names, digest, err);
     p2e_texts_free(&e.texts);
+    p2e_regexes_free(&e.regexes);
     return result;
 }

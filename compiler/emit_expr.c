@@ -9,30 +9,33 @@
 #define WORD_SIZE 8 // texts up to this are compared as one word
 
 // ---- Which expressions can be an error ----------------------------------------------------------
-static bool is_arithmetic(const struct p2e_cel_expr *expr)
+static bool can_overflow(const struct p2e_cel_expr *expr)
 {
-    return expr->op == P2E_CEL_NEGATE || (expr->op >= P2E_CEL_ADD && expr->op <= P2E_CEL_MODULO);
+    if (expr->op == P2E_CEL_CONVERT)
+        return expr->type.kind != P2E_CEL_DOUBLE && expr->type.kind != P2E_CEL_BYTES;
+    return (expr->op == P2E_CEL_NEGATE && expr->type.kind == P2E_CEL_INT) ||
+           (expr->op >= P2E_CEL_ADD && expr->op <= P2E_CEL_MODULO);
 }
 
-// A string that the parser did not check for UTF-8 may have no length in code points.
+// A string that the parser did not check for UTF-8 may have no code points.
 static bool is_checked_text(const struct p2e_cel_expr *text)
 {
-    if (text->op == P2E_CEL_CONST)
+    if (text->op == P2E_CEL_CONST || text->op == P2E_CEL_CONVERT)
         return true;
     if (text->op == P2E_CEL_ELEMENT)
         return text->binder->args[0]->field->validate_utf8;
     return text->op == P2E_CEL_SELECT && text->field->validate_utf8;
 }
 
-static bool is_unchecked_size(const struct p2e_cel_expr *expr)
+static bool needs_check(const struct p2e_cel_expr *expr)
 {
-    return expr->op == P2E_CEL_SIZE && expr->args[0]->type.kind == P2E_CEL_STRING &&
-           !is_checked_text(expr->args[0]);
+    return (expr->op == P2E_CEL_SIZE || expr->op == P2E_CEL_MATCHES) &&
+           expr->args[0]->type.kind == P2E_CEL_STRING && !is_checked_text(expr->args[0]);
 }
 
 static bool can_fail(const struct p2e_cel_expr *expr)
 {
-    if (is_arithmetic(expr) || is_unchecked_size(expr))
+    if (can_overflow(expr) || needs_check(expr))
         return true;
     for (size_t i = 0; i < expr->arg_count; i++) {
         if (can_fail(expr->args[i]))
@@ -258,12 +261,12 @@ static void emit_size(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     }
     emit(e, "(s64)%s(",
          arg->type.kind == P2E_CEL_BYTES ? "p2e_text_size"
-         : is_unchecked_size(expr)       ? "p2e_text_points_checked"
+         : needs_check(expr)             ? "p2e_text_points_checked"
                                          : "p2e_text_points");
     if (arg->type.kind == P2E_CEL_STRING)
         emit(e, "s, ");
     p2e_emit_expr(e, arg);
-    emit(e, is_unchecked_size(expr) ? ", &failed)" : ")");
+    emit(e, needs_check(expr) ? ", &failed)" : ")");
 }
 
 // ---- Operators ----------------------------------------------------------------------------------
@@ -278,6 +281,11 @@ static void emit_call(struct p2e_emitter *e, const char *name, const struct p2e_
     emit(e, "%s", end);
 }
 
+static const char *number_name(enum p2e_cel_kind kind)
+{
+    return kind == P2E_CEL_INT ? "int" : kind == P2E_CEL_UINT ? "uint" : "double";
+}
+
 static void emit_arithmetic(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     static const char *const names[] = {
@@ -286,9 +294,48 @@ static void emit_arithmetic(struct p2e_emitter *e, const struct p2e_cel_expr *ex
         [P2E_CEL_MODULO] = "modulo",     [P2E_CEL_NEGATE] = "negate",
     };
     char name[32];
-    snprintf(name, sizeof(name), "p2e_%s_%s", expr->type.kind == P2E_CEL_UINT ? "uint" : "int",
-             names[expr->op]);
-    emit_call(e, name, expr, ", &failed)");
+    snprintf(name, sizeof(name), "p2e_%s_%s", number_name(expr->type.kind), names[expr->op]);
+    emit_call(e, name, expr, can_overflow(expr) ? ", &failed)" : ")");
+}
+
+static bool is_text(const struct p2e_cel_expr *expr)
+{
+    return expr->type.kind == P2E_CEL_STRING || expr->type.kind == P2E_CEL_BYTES;
+}
+
+static void emit_checked_text(struct p2e_emitter *e, const struct p2e_cel_expr *text)
+{
+    emit(e, "p2e_text_utf8(s, ");
+    p2e_emit_expr(e, text);
+    emit(e, ", &failed)");
+}
+
+static void emit_matches(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    emit(e, "p2e_text_regex(s, ");
+    if (needs_check(expr))
+        emit_checked_text(e, expr->args[0]);
+    else
+        p2e_emit_expr(e, expr->args[0]);
+    emit(e, ", ");
+    p2e_regexes_arguments(&e->regexes, expr->regex, e->out);
+    emit(e, ")");
+}
+
+static void emit_convert(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    char name[32];
+    if (expr->type.kind == P2E_CEL_BYTES) {
+        p2e_emit_expr(e, expr->args[0]);
+        return;
+    }
+    if (expr->type.kind == P2E_CEL_STRING) {
+        emit_checked_text(e, expr->args[0]);
+        return;
+    }
+    snprintf(name, sizeof(name), "p2e_%s_to_%s", number_name(expr->args[0]->type.kind),
+             number_name(expr->type.kind));
+    emit_call(e, name, expr, can_overflow(expr) ? ", &failed)" : ")");
 }
 
 // An operand of a comparison. A bool that is an error fails the comparison.
@@ -405,11 +452,30 @@ static void emit_order(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     emit(e, "))");
 }
 
+// Numbers of two kinds, by value.
+static void emit_equal_mixed(struct p2e_emitter *e, const struct p2e_cel_expr *a,
+                             const struct p2e_cel_expr *b)
+{
+    if (a->type.kind > b->type.kind) {
+        emit_equal_mixed(e, b, a);
+        return;
+    }
+    emit(e, "p2e_%s_%s_equal(", number_name(a->type.kind), number_name(b->type.kind));
+    p2e_emit_expr(e, a);
+    emit(e, ", ");
+    p2e_emit_expr(e, b);
+    emit(e, ")");
+}
+
 static void emit_equal(struct p2e_emitter *e, const struct p2e_cel_expr *a,
                        const struct p2e_cel_expr *b)
 {
     const char *open = "(", *between = " == ", *close = ")";
-    if (a->type.kind == P2E_CEL_STRING || a->type.kind == P2E_CEL_BYTES) {
+    if (a->type.kind != b->type.kind) {
+        emit_equal_mixed(e, a, b);
+        return;
+    }
+    if (is_text(a)) {
         bool constant_first = a->op == P2E_CEL_CONST;
         emit_text_test(e, "p2e_text_equal", constant_first ? b : a, constant_first ? a : b);
         return;
@@ -446,7 +512,8 @@ static void emit_in_literal(struct p2e_emitter *e, const struct p2e_cel_expr *ex
     emit(e, "%s", list->arg_count ? ")" : "0)");
 }
 
-// What the tally of a test says in the end; that of an empty list where the path does not lead there.
+// What the tally of a test says in the end; that of an empty list where the path does not lead
+// there.
 static void emit_tally(struct p2e_emitter *e, const struct p2e_cel_expr *test,
                        const struct p2e_cel_expr *list, const char *verdict)
 {
@@ -519,6 +586,18 @@ static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr
     case P2E_CEL_CONTAINS:
         emit_contains(e, expr);
         break;
+    case P2E_CEL_MATCHES:
+        emit_matches(e, expr);
+        break;
+    case P2E_CEL_IS_NAN:
+        emit_call(e, "p2e_double_is_nan", expr, ")");
+        break;
+    case P2E_CEL_IS_INF:
+        emit_call(e, "p2e_double_is_inf", expr, ")");
+        break;
+    case P2E_CEL_CONVERT:
+        emit_convert(e, expr);
+        break;
     default:
         emit_arithmetic(e, expr);
         break;
@@ -563,6 +642,9 @@ static bool is_error_boundary(const struct p2e_cel_expr *expr)
     case P2E_CEL_STARTS_WITH:
     case P2E_CEL_ENDS_WITH:
     case P2E_CEL_CONTAINS:
+    case P2E_CEL_MATCHES:
+    case P2E_CEL_IS_NAN:
+    case P2E_CEL_IS_INF:
         return can_fail(expr);
     default:
         return false;

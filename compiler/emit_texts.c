@@ -41,3 +41,22 @@ uint32_t p2e_texts_failures(struct p2e_texts *texts, const char *data, size_t si
     texts->overflow |= texts->failures.size > 2 * P2E_LITERALS_MAX;
     return index;
 }
+
+// An object has room for few functions (compiler/object.c).
+void p2e_texts_uses(struct p2e_buffer *out, const char *body)
+{
+    static const struct {
+        const char *name, *calls[5];
+    } uses[] = {
+        {"COMPARE",
+         {"p2e_text_equal(", "p2e_text_starts_with(", "p2e_text_ends_with(", "p2e_text_compare("}},
+        {"SEARCH_WORD", {"p2e_text_search_word("}},
+        {"POINTS", {"p2e_text_points(", "p2e_text_points_checked("}},
+    };
+    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+        bool used = false;
+        for (const char *const *call = uses[i].calls; *call; call++)
+            used |= strstr(body, *call) != NULL;
+        p2e_buffer_printf(out, "#define P2E_USES_%s %d\n", uses[i].name, used);
+    }
+}

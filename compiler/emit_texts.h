@@ -25,4 +25,7 @@ uint32_t p2e_texts_position(struct p2e_texts *texts, const char *data, size_t si
 // Index of the failure function of a literal that is searched for.
 uint32_t p2e_texts_failures(struct p2e_texts *texts, const char *data, size_t size);
 
+// Appends the switches of bpf/text.h's functions, by which of them `body` calls.
+void p2e_texts_uses(struct p2e_buffer *out, const char *body);
+
 #endif

@@ -23,10 +23,11 @@ int p2e_regex_fail(struct p2e_regex_build *build, struct p2e_span span, const ch
 
 int p2e_regex_fail_size(struct p2e_regex_build *build)
 {
-    return p2e_regex_fail(build, (struct p2e_span){0, build->size},
-                          "the pattern is too large to be judged: it needs more than %d states or "
-                          "%d transitions; shorten its repetitions",
-                          P2E_REGEX_MAX_STATES, P2E_REGEX_MAX_ENTRIES);
+    return p2e_regex_fail(
+        build, (struct p2e_span){0, build->size},
+        "the pattern is too large to be judged, which takes at most %d states and "
+        "%d transitions; shorten its repetitions",
+        P2E_REGEX_MAX_STATES, P2E_REGEX_MAX_ENTRIES);
 }
 
 int p2e_regex_fail_memory(struct p2e_regex_build *build)

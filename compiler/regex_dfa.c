@@ -277,22 +277,16 @@ static int intern(struct builder *b, struct items *items, enum kind before, uint
 
 // ---- Transitions --------------------------------------------------------------------------------
 
-// Into b->open what awaits a byte of kind `after` in the items; `matched` when nothing need.
-static int open_items(struct builder *b, const uint32_t *items, size_t count,
-                      const struct place *place, bool *matched)
+// Into b->open what awaits a byte at this place; `matched` when nothing need.
+static int open_item(struct builder *b, uint32_t item, const struct place *place, bool *matched)
 {
-    if (p2e_regex_spend(b->build, count) < 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        unsigned node = items[i] >> 16, inst = items[i] & 0xffff;
-        int result = node == P2E_UTF8_DONE ? follow(b, (uint16_t)inst, place, &b->open, matched)
-                                           : add_item(b, &b->open, node, inst);
-        if (result < 0)
-            return -1;
-    }
-    return 0;
+    unsigned node = item >> 16, inst = item & 0xffff;
+    if (node == P2E_UTF8_DONE)
+        return follow(b, (uint16_t)inst, place, &b->open, matched);
+    return add_item(b, &b->open, node, inst);
 }
 
+// The same for all that the state leaves open, when a byte of kind `after` follows.
 static int open_state(struct builder *b, size_t id, enum kind after, bool *matched)
 {
     const struct state *state = &b->states[id];
@@ -300,9 +294,17 @@ static int open_state(struct builder *b, size_t id, enum kind after, bool *match
     *matched = false;
     b->open.count = 0;
     b->round++;
-    if (open_items(b, b->sets.data + state->begin, state->count, &place, matched) < 0)
+    if (p2e_regex_spend(b->build, state->count + b->first.count) < 0)
         return -1;
-    return open_items(b, b->first.data, b->first.count, &place, matched);
+    for (size_t i = 0; i < state->count; i++) {
+        if (open_item(b, b->sets.data[state->begin + i], &place, matched) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < b->first.count; i++) {
+        if (open_item(b, b->first.data[i], &place, matched) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 // Where b->open leads with `byte`.

@@ -46,13 +46,12 @@ static int syntax_of(const Google__Protobuf__FileDescriptorProto *file, enum p2e
                      struct p2e_error *err)
 {
     const char *text = file->syntax ? file->syntax : "proto2";
-    if (strcmp(text, "proto2") == 0)
-        *syntax = P2E_SYNTAX_PROTO2;
-    else if (strcmp(text, "proto3") == 0)
+    *syntax = P2E_SYNTAX_PROTO2;
+    if (strcmp(text, "proto3") == 0)
         *syntax = P2E_SYNTAX_PROTO3;
     else if (strcmp(text, "editions") == 0)
         *syntax = P2E_SYNTAX_EDITIONS;
-    else
+    else if (strcmp(text, "proto2") != 0)
         return p2e_error_set(err, "a file's syntax is neither proto2 nor proto3 nor editions");
     return 0;
 }

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from judge import judge
+from judge import HERE, judge
 
 TYPES = "int32 int64 uint32 uint64 sint32 sint64 bool fixed32 float fixed64 double string bytes".split()
 TEXT_RULES = ["size({}) < 50", '!{}.contains("abcd")', '!{}.startsWith("a long prefix")',
@@ -51,3 +51,29 @@ def test_loads(tmp_path, fields, levels, rules):
         known += known
     options = [word for rule in rng.sample(known, rules) for word in ("--rule", rule)]
     assert judge(schema, "growth.M0", [b"", b"\x08"], *options) == "PM"
+
+
+SCHEMA = HERE / "rules.proto"
+
+
+def judge_rules(rules, messages):
+    return judge(SCHEMA, "rules.M", messages, *[word for rule in rules for word in ("--rule", rule)])
+
+
+def test_every_function():
+    """An object has room for few functions: what rules use of them all, grouped, is within it."""
+    rules = ['!s.contains("ab")', '!s.contains("abcdefghijk")', 'size(s) < 5', 's != "a long text, this one"',
+             '!s.matches("x")', 'rs.all(x, x.matches("a"))', 'rm.all(x, x.x == 1)', 'size(string(y)) < 4', 'far < 5',
+             '-1 in ri || size(ri) == 0', 'oi < 5', 's < "zzzzzzzzzzzz"']
+    assert judge_rules(rules * 4, [b"", b"\x08"]) == "PM"
+
+
+def test_equal_patterns_are_pooled():
+    """One automaton alone is 4,000 entries of the 262,144 that all may have together."""
+    assert judge_rules(['!s.matches("^x{1000}x{1000}$")'] * 100, [b""]) == "P"
+
+
+def test_patterns_too_large_together():
+    patterns = [f"^x{{1000}}x{{1000}}y{{{i}}}$" for i in range(60)]
+    with pytest.raises(AssertionError, match="expressions are too large together"):
+        judge_rules([f'!s.matches("{pattern}")' for pattern in patterns], [b""])

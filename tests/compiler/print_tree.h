@@ -33,6 +33,9 @@ static const char *const op_names[] = {
     [P2E_CEL_STARTS_WITH] = "startsWith",
     [P2E_CEL_ENDS_WITH] = "endsWith",
     [P2E_CEL_CONTAINS] = "contains",
+    [P2E_CEL_IS_NAN] = "isNan",
+    [P2E_CEL_IS_INF] = "isInf",
+    [P2E_CEL_MATCHES] = "matches",
 };
 
 static void print_text(struct p2e_buffer *out, const char *prefix, const char *data, size_t size)
@@ -90,7 +93,12 @@ static void print_tree(struct p2e_buffer *out, const struct p2e_cel_expr *e)
     default:
         break;
     }
-    p2e_buffer_printf(out, "%s(", op_names[e->op]);
+    if (e->op == P2E_CEL_CONVERT) {
+        char name[64];
+        p2e_buffer_printf(out, "%s(", p2e_cel_type_name(&e->type, name, sizeof(name)));
+    } else {
+        p2e_buffer_printf(out, "%s(", op_names[e->op]);
+    }
     for (size_t i = 0; i < e->arg_count; i++) {
         p2e_buffer_puts(out, i > 0 ? ", " : "");
         print_tree(out, e->args[i]);

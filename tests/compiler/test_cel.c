@@ -61,12 +61,24 @@ static void check_selection(const struct p2e_cel_expr *e)
     assert_ptr_equal(e->field->parent, e->args[0]->type.message);
 }
 
+// Of one kind, or numbers.
+static void check_pair(const struct p2e_cel_expr *a, const struct p2e_cel_expr *b, bool any_numbers)
+{
+    enum p2e_cel_kind x = a->type.kind, y = b->type.kind;
+    any_numbers |= a->type.dynamic || b->type.dynamic;
+    assert_true(x <= P2E_CEL_BYTES);
+    assert_true(x == y || (any_numbers && is_number(x) && is_number(y)));
+}
+
 static void check_in(const struct p2e_cel_expr *e)
 {
     assert_int_equal(e->arg_count, 2);
     assert_int_equal(e->args[1]->type.kind, P2E_CEL_LIST);
     assert_int_equal(e->args[1]->type.element, e->args[0]->type.kind);
-    assert_true(e->args[1]->op == P2E_CEL_LIST_LITERAL || e->args[1]->op == P2E_CEL_SELECT);
+    const struct p2e_cel_expr *list = e->args[1];
+    assert_true(list->op == P2E_CEL_LIST_LITERAL || list->op == P2E_CEL_SELECT);
+    for (size_t i = 0; i < list->arg_count && list->op == P2E_CEL_LIST_LITERAL; i++)
+        check_pair(e->args[0], list->args[i], false);
 }
 
 static void check_macro(const struct p2e_cel_expr *e)
@@ -84,12 +96,20 @@ static void check_element(const struct p2e_cel_expr *e)
     assert_ptr_equal(e->type.message, e->binder->args[0]->type.message);
 }
 
+static void check_conversion(const struct p2e_cel_expr *e)
+{
+    assert_int_equal(e->arg_count, 1);
+    enum p2e_cel_kind from = e->args[0]->type.kind, to = e->type.kind;
+    assert_true(from != to);
+    assert_true((is_number(from) && is_number(to)) ||
+                (from == P2E_CEL_STRING && to == P2E_CEL_BYTES) ||
+                (from == P2E_CEL_BYTES && to == P2E_CEL_STRING));
+}
+
 static void check_comparison(const struct p2e_cel_expr *e)
 {
     assert_int_equal(e->arg_count, 2);
-    enum p2e_cel_kind a = e->args[0]->type.kind, b = e->args[1]->type.kind;
-    assert_true(a <= P2E_CEL_BYTES);
-    assert_true(a == b || (e->op >= P2E_CEL_LT && is_number(a) && is_number(b)));
+    check_pair(e->args[0], e->args[1], e->op >= P2E_CEL_LT);
 }
 
 static void check_op(const struct p2e_cel_expr *e)
@@ -112,13 +132,28 @@ static void check_op(const struct p2e_cel_expr *e)
         check_selection(e);
         return;
     case P2E_CEL_LIST_LITERAL:
-        check_args(e, e->arg_count, e->type.element);
         return;
     case P2E_CEL_NOT:
         check_args(e, 1, P2E_CEL_BOOL);
         return;
     case P2E_CEL_NEGATE:
-        check_args(e, 1, P2E_CEL_INT);
+        check_args(e, 1, e->type.kind);
+        assert_true(e->type.kind == P2E_CEL_INT || e->type.kind == P2E_CEL_DOUBLE);
+        return;
+    case P2E_CEL_CONVERT:
+        check_conversion(e);
+        return;
+    case P2E_CEL_IS_NAN:
+        check_args(e, 1, P2E_CEL_DOUBLE);
+        return;
+    case P2E_CEL_IS_INF:
+        assert_int_equal(e->arg_count, 2);
+        assert_int_equal(e->args[0]->type.kind, P2E_CEL_DOUBLE);
+        assert_int_equal(e->args[1]->type.kind, P2E_CEL_INT);
+        return;
+    case P2E_CEL_MATCHES:
+        check_args(e, 2, P2E_CEL_STRING);
+        assert_int_equal(e->args[1]->op, P2E_CEL_CONST);
         return;
     case P2E_CEL_AND:
     case P2E_CEL_OR:
@@ -459,7 +494,7 @@ static void test_type_names(void **state)
     assert_string_equal(p2e_cel_type_name(&uint, name, sizeof(name)), "uint");
     struct p2e_cel_type message = {.kind = P2E_CEL_MESSAGE, .message = item};
     assert_string_equal(p2e_cel_type_name(&message, name, sizeof(name)), "demo.v1.Item");
-    struct p2e_cel_type list = {P2E_CEL_LIST, P2E_CEL_MESSAGE, item};
+    struct p2e_cel_type list = {.kind = P2E_CEL_LIST, .element = P2E_CEL_MESSAGE, .message = item};
     assert_string_equal(p2e_cel_type_name(&list, name, sizeof(name)), "list(demo.v1.Item)");
     struct p2e_cel_type map = {.kind = P2E_CEL_MAP, .message = entry};
     assert_string_equal(p2e_cel_type_name(&map, name, sizeof(name)), "map(int, demo.v1.Item)");

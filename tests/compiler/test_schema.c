@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -310,7 +312,10 @@ static void test_large(void **state)
 #define MESSAGE3(content)         FILE3("message_type { name: \"M\" " content " }")
 #define FIELD(name, number, rest) "field { name: \"" name "\" number: " number " " rest " }"
 #define INT32(name, number)       FIELD(name, number, "label: LABEL_OPTIONAL type: TYPE_INT32")
-#define ENTRY(fields)             "nested_type { name: \"E\" options { map_entry: true } " fields " }"
+#define EXTENSION(name, extendee, number, rest)                                                    \
+    "extension { name: \"" name "\" extendee: \"" extendee "\" number: " number                    \
+    " type: TYPE_INT32 " rest " }"
+#define ENTRY(fields) "nested_type { name: \"E\" options { map_entry: true } " fields " }"
 
 // `error` is the beginning of the error; NULL when the set is good.
 static const struct {
@@ -439,6 +444,31 @@ static const struct {
     {MESSAGE2(
          ENTRY(INT32("key", "1") FIELD("value", "2", "label: LABEL_REPEATED type: TYPE_INT32"))),
      "map entry p.M.E has not just a key and a value"},
+    // Extensions
+    {MESSAGE2(INT32("a", "1") EXTENSION("x", ".p.M", "2", "")), NULL},
+    {MESSAGE2(EXTENSION("x", ".other.M", "2", "")), NULL},
+    {MESSAGE2(EXTENSION("x", "M", "2", "")), "an extension does not name the message"},
+    {MESSAGE2("extension { name: \"x\" number: 2 type: TYPE_INT32 }"),
+     "an extension does not name the message"},
+    {MESSAGE2(EXTENSION("", ".p.M", "2", "")),
+     "message p.M has an extension without a proper name"},
+    {MESSAGE2(EXTENSION("x", ".p.M", "0", "")),
+     "extension p.M.x has number 0, which is out of range"},
+    {MESSAGE2(EXTENSION("x", ".p.M", "536870912", "")),
+     "extension p.M.x has number 536870912, which is out of range"},
+    {MESSAGE2("options { message_set_wire_format: true }" EXTENSION("x", ".p.M", "536870912", "")),
+     NULL},
+    {MESSAGE2(INT32("a", "2") EXTENSION("x", ".p.M", "2", "")),
+     "message p.M has number 2 twice: a and extension p.M.x"},
+    {MESSAGE2(EXTENSION("x", ".p.M", "2", "") EXTENSION("y", ".p.M", "2", "")),
+     "message p.M has number 2 twice: p.M."},
+    {MESSAGE2(EXTENSION("x", ".p.M", "2", "label: LABEL_REQUIRED")),
+     "extension p.M.x is required, which lists and extensions cannot be"},
+    {MESSAGE2(EXTENSION("x", ".p.M", "2", "oneof_index: 0")),
+     "extension p.M.x is in a oneof, where an extension cannot be"},
+    {MESSAGE2(EXTENSION("x", ".p.M\\000", "2", "")), "a name or a default value holds a NUL byte"},
+    {MESSAGE2("extension { name: \"x\" extendee: \".p.M\" number: 2 type_name: \".p.X\" }"),
+     "extension p.M.x refers to type \".p.X\", which is not in the schema"},
     // Message sets
     {MESSAGE2("options { message_set_wire_format: true }"), NULL},
     {MESSAGE2("options { message_set_wire_format: true }" INT32("a", "1")),
@@ -700,6 +730,35 @@ static void test_not_a_set(void **state)
     }
 }
 
+// Comments and services are not looked into, whatever they hold.
+static void test_ballast(void **state)
+{
+    static const char set[] = "\x0a\x11\x0a\x01\x61\x4a\x02\xff\xff\x32\x01\xff\x22\x05\x0a\x03"
+                              "One";
+    struct p2e_schema schema;
+    struct p2e_error err;
+    (void)state;
+    assert_int_equal(parse_exact(set, sizeof(set) - 1, &schema, &err), 0);
+    assert_non_null(p2e_schema_message(&schema, "One"));
+    p2e_schema_free(&schema);
+}
+
+static void test_enum_numbers(void **state)
+{
+    struct p2e_schema schema;
+    (void)state;
+    load(DATA "proto2.proto", &schema);
+    const struct p2e_enum *level = p2e_schema_enum(&schema, "test.two.Level");
+    assert_string_equal(p2e_enum_number(level, -1)->name, "HIGH");
+    assert_string_equal(p2e_enum_number(level, 2)->name, "LOW");
+    assert_null(p2e_enum_number(level, 0));
+    const struct p2e_message *m = p2e_schema_message(&schema, "test.two.Everything");
+    assert_string_equal(p2e_message_number(m, 6)->name, "int32");
+    assert_null(p2e_message_number(m, 99));
+    assert_null(p2e_message_extension(m, 6));
+    p2e_schema_free(&schema);
+}
+
 static void test_too_large(void **state)
 {
     size_t size = ((size_t)64 << 20) + 1;
@@ -709,6 +768,69 @@ static void test_too_large(void **state)
     (void)state;
     assert_int_equal(p2e_schema_parse(data, size, &schema, &err), -1);
     assert_string_equal(err.text, "the schema is larger than 64 MiB");
+}
+
+// Fills a set's only file's field `part` with `unit` after `unit`, up to the largest size.
+static void *fill(uint8_t part, const char *unit, size_t unit_size, size_t *size)
+{
+    enum { HEADER = 10 }; // two tags and two lengths of four bytes
+    *size = HEADER + (((size_t)64 << 20) - HEADER) / unit_size * unit_size;
+    uint8_t *data = malloc(*size), *at = data;
+    assert_non_null(data);
+    for (unsigned depth = 0; depth < 2; depth++) {
+        size_t rest = *size - (size_t)(at - data) - 5;
+        *at++ = (uint8_t)((depth ? part : 1) << 3 | 2);
+        for (unsigned i = 0; i < 4; i++, rest >>= 7)
+            *at++ = (uint8_t)((rest & 0x7f) | (i < 3 ? 0x80 : 0));
+    }
+    assert_int_equal(at - data, HEADER);
+    for (; at < data + *size; at += unit_size)
+        memcpy(at, unit, unit_size);
+    return data;
+}
+
+// Parsed in a process of its own, whose memory is measured.
+static void parse_hostile(const void *data, size_t size)
+{
+    struct rusage used;
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct p2e_schema schema;
+        struct p2e_error err;
+        _exit(p2e_schema_parse(data, size, &schema, &err) == 0 || strstr(err.text, "cut short"));
+    }
+    assert_int_equal(wait4(pid, &status, 0, &used), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+#ifndef __SANITIZE_ADDRESS__
+    assert_true(used.ru_maxrss < 512 << 10);
+#endif
+}
+
+// What is small in a set and large in memory.
+static void test_hostile(void **state)
+{
+    static const struct {
+        uint8_t part; // of the file
+        const char *unit;
+        size_t size;
+    } rows[] = {
+        {4, "\x12\x00", 2},                  // fields that are empty
+        {4, "\x1a\x03\x0a\x01M", 5},         // message types
+        {4, "\x3a\x00", 2},                  // options
+        {5, "\x12\x05\x0a\x01V\x10\x01", 7}, // enum values
+        {7, "\x0a\x01x", 3},                 // an extension's names
+        {8, "\xf8\x7f\x01", 3},              // unknown options
+        {8, "\xba\x48\x00", 3},              // annotations
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t size;
+        _cleanup_free_ void *data = fill(rows[i].part, rows[i].unit, rows[i].size, &size);
+        parse_hostile(data, size);
+    }
 }
 
 // Every beginning of a set, and sets with changed bytes: an error or a model, never harm.
@@ -898,7 +1020,10 @@ int main(void)
         cmocka_unit_test(test_misplaced_defaults),
         cmocka_unit_test(test_nesting),
         cmocka_unit_test(test_not_a_set),
+        cmocka_unit_test(test_ballast),
+        cmocka_unit_test(test_enum_numbers),
         cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_source_and_set),

@@ -21,10 +21,9 @@ class Judged:
     rule: str = ""
 
 
-def judge(schema, message, wires, rules=(), includes=()):
+def judge(schema, message, wires, rules=()):
     """Verdicts of the program in the kernel. A p2e that ends in any other way than 0 or 1 is an error."""
     command = [P2E, "eval", "--schema", schema, "--message", message]
-    command += [part for folder in includes for part in ("-I", folder)]
     command += [part for rule in rules for part in ("--rule", rule)]
     text = "".join(wire.hex() + "\n" for wire in wires)
     done = subprocess.run(
