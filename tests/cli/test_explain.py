@@ -38,7 +38,7 @@ def test_every_refused_rule_is_told():
     assert result.returncode == 1
     refused = result.stdout[result.stdout.index("refuses"):]
     assert 'unknown field "nothing"' in refused or 'unknown name "nothing"' in refused
-    assert "joining strings" in refused and refused.count("^") == 2
+    assert "strings are joined only" in refused and refused.count("^") == 2
     assert "  rule2: i32 > 0\n" in result.stdout[: result.stdout.index("refuses")]
 
 
