@@ -270,7 +270,7 @@ static bool message_name(char *line, const char **name)
 static size_t count_cases(const struct p2e_schema *s, char *cases)
 {
     size_t count = 0;
-    const char *name;
+    const char *name = NULL;
     _cleanup_free_ bool *seen = calloc(s->message_count, sizeof(*seen));
     for (char *line = strtok(cases, "\n"); line; line = strtok(NULL, "\n")) {
         assert_true(message_name(line, &name));
