@@ -65,7 +65,7 @@ const struct p2e_field *p2e_dynamic_next(const struct p2e_dynamic *message,
     return NULL;
 }
 
-// `bits` as in p2e_field.default_bits.
+// `bits` as in p2e_field.default_bits; a bool may have any.
 static union p2e_dynamic_value number(enum p2e_type type, uint64_t bits)
 {
     union p2e_dynamic_value value = {0};
@@ -214,7 +214,7 @@ static uint64_t unzigzag(uint64_t raw)
     return raw >> 1 ^ -(raw & 1);
 }
 
-// What was sent, cut to the type's size, as in p2e_field.default_bits.
+// What was sent, cut to the type's size, as number() takes it.
 static uint64_t bits_of(enum p2e_type type, uint64_t raw)
 {
     switch (type) {
@@ -228,8 +228,6 @@ static uint64_t bits_of(enum p2e_type type, uint64_t raw)
         return unzigzag((uint32_t)raw);
     case P2E_TYPE_SINT64:
         return unzigzag(raw);
-    case P2E_TYPE_BOOL:
-        return raw != 0;
     default:
         return raw;
     }

@@ -457,7 +457,7 @@ static int build_fields(struct builder *b, struct p2e_message *m, const struct d
         field->parent = m;
         if (build_field(b, field, sorted[m->field_count], d) < 0)
             return -1;
-        m->has_required |= field->presence == P2E_PRESENCE_REQUIRED && !field->repeated;
+        m->has_required |= field->presence == P2E_PRESENCE_REQUIRED;
     }
     if (index_fields(b, m) < 0)
         return -1;

@@ -386,18 +386,20 @@ static void nest(unsigned depth, struct p2e_buffer *out)
         for (; size > 0x7f; size >>= 7)
             p2e_buffer_add(&outer, &(uint8_t){(uint8_t)(size | 0x80)}, 1);
         p2e_buffer_add(&outer, &(uint8_t){(uint8_t)size}, 1);
-        p2e_buffer_add(&outer, out->data ? out->data : "", out->size);
+        p2e_buffer_add(&outer, out->data, out->size);
         p2e_buffer_free(out);
         *out = outer;
         outer = (struct p2e_buffer){0};
     }
 }
 
-static int decode_nested(unsigned depth, struct p2e_error *err)
+// With `inner` in the innermost one.
+static int decode_nested(unsigned depth, const char *inner, struct p2e_error *err)
 {
     _cleanup_(p2e_arena_free) struct p2e_arena arena = {.limit = LIMIT};
     _cleanup_(p2e_buffer_free) struct p2e_buffer bytes = {0};
     const struct p2e_dynamic *m;
+    p2e_buffer_puts(&bytes, inner);
     nest(depth, &bytes);
     return decode("test.values.Values", bytes.data, bytes.size, &arena, &m, err);
 }
@@ -419,9 +421,11 @@ static void test_depth(void **state)
 {
     struct p2e_error err;
     (void)state;
-    assert_int_equal(decode_nested(100, &err), 0);
-    assert_int_equal(decode_nested(101, &err), -1);
+    assert_int_equal(decode_nested(100, "", &err), 0);
+    assert_int_equal(decode_nested(101, "", &err), -1);
     assert_string_equal(err.text, "the test.values.Values is nested more than 100 deep");
+    assert_int_equal(decode_nested(99, "\xfb\x07\xfc\x07", &err), 0);
+    assert_int_equal(decode_nested(100, "\xfb\x07\xfc\x07", &err), -1);
     assert_int_equal(decode_groups(100, &err), 0);
     assert_int_equal(decode_groups(101, &err), -1);
 }

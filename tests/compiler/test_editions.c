@@ -335,6 +335,10 @@ static void test_damaged_features(void **state)
          "editions"
          "\x70\xe8\x07\x42\x05\x92\x03\x02\x0a\x00",
          22, " has a feature (number 1) that p2e does not know"},
+        {"\x0a\x17\x62\x08"
+         "editions"
+         "\x70\xe8\x07\x42\x08\x92\x03\x05\x0d\x02\x00\x00\x00",
+         25, " has a feature (number 1) that p2e does not know"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -447,6 +447,9 @@ static const struct {
     // Extensions
     {MESSAGE2(INT32("a", "1") EXTENSION("x", ".p.M", "2", "")), NULL},
     {MESSAGE2(EXTENSION("x", ".other.M", "2", "")), NULL},
+    {FILE3(EXTENSION("x", ".p.M", "2", "proto3_optional: true") "message_type { name: \"M\" }"),
+     NULL},
+    {FILE2(EXTENSION("x", ".p.M\\000", "2", "")), "a name or a default value holds a NUL byte"},
     {MESSAGE2(EXTENSION("x", "M", "2", "")), "an extension does not name the message"},
     {MESSAGE2("extension { name: \"x\" number: 2 type: TYPE_INT32 }"),
      "an extension does not name the message"},
