@@ -190,8 +190,7 @@ static P2E_INLINE s64 p2e_int_modulo(s64 a, s64 b, u32 *failed)
     return a < 0 ? -rest : rest;
 }
 
-// ---- Conversions
-// ---------------------------------------------------------------------------------
+// ---- Conversions --------------------------------------------------------------------------------
 #define P2E_DOUBLE_SIGN     (1ull << 63)
 #define P2E_DOUBLE_INFINITY (0x7ffull << 52)
 #define P2E_DOUBLE_MANTISSA ((1ull << 52) - 1)
@@ -340,8 +339,7 @@ static P2E_INLINE int p2e_int_double_compare(s64 a, u64 d)
     return p2e_double_compare(p2e_int_to_double(a), d);
 }
 
-// ---- Equality of numbers of two kinds, by value: exact, unlike the order
-// -------------------------
+// ---- Equality of numbers of two kinds, by value: exact, unlike the order ------------------------
 static P2E_INLINE int p2e_int_uint_equal(s64 a, u64 b)
 {
     return a >= 0 && (u64)a == b;

@@ -35,8 +35,7 @@ static P2E_INLINE void p2e_literals(struct p2e_state *s)
 #endif
 }
 
-// ---- Comparison with a short constant: its bytes in `word`, its size in 0..8
-// ---------------------
+// ---- Comparison with a short constant: its bytes in `word`, its size in 0..8 --------------------
 static P2E_INLINE int p2e_text_starts_with_word(struct p2e_state *s, u64 text, u64 word, u32 size)
 {
     return size <= p2e_text_size(text) &&

@@ -26,8 +26,8 @@ struct p2e_use {
     struct p2e_place *place;
     struct p2e_place *child; // of a message field whose fields are looked at, else NULL
     bool value;              // the (last) value is looked at, not only presence or count
-    // What is asked of each element of a repeated field as it passes: `constant in list`, and macros.
-    // Each has a slot of its own, after `slot`.
+    // What is asked of each element of a repeated field as it passes: `constant in list`, and
+    // macros. Each has a slot of its own, after `slot`.
     const struct p2e_cel_expr **tests;
     size_t test_count;
     unsigned slot;
@@ -42,8 +42,8 @@ struct p2e_place {
     unsigned *oneof_slots; // by oneof of the message, 0 where no rule asks; holds the member set
     unsigned slot_begin, slot_end; // of the place and all below it
     unsigned node;
-    // An element of a repeated field: it begins anew each time, and what is asked of it is answered when
-    // it ends. 0 for a message that is merged from all its occurrences.
+    // An element of a repeated field: it begins anew each time, and what is asked of it is answered
+    // when it ends. 0 for a message that is merged from all its occurrences.
     unsigned scope;
 };
 

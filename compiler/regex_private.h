@@ -11,8 +11,7 @@
 #include "compiler/regex.h"
 #include "compiler/unicode.h"
 
-// ---- Sets of code points
-// --------------------------------------------------------------------------
+// ---- Sets of code points ------------------------------------------------------------------------
 
 // Start from {0}. Ranges are in any order and may overlap until p2e_code_set_normalize; after it
 // they ascend and do not touch. Once an allocation failed `failed` is set.
@@ -36,8 +35,7 @@ bool p2e_code_set_add_perl(struct p2e_code_set *set, char letter);
 bool p2e_code_set_add_posix(struct p2e_code_set *set, const char *name, size_t size);
 bool p2e_code_set_add_property(struct p2e_code_set *set, const char *name, size_t size);
 
-// ---- Their UTF-8 sequences
-// ------------------------------------------------------------------------
+// ---- Their UTF-8 sequences ----------------------------------------------------------------------
 
 // Sets of code points as one acyclic automaton over bytes, minimal: equal nodes are one node.
 enum { P2E_UTF8_NONE, P2E_UTF8_DONE }; // nodes: the bytes so far are no character, are one
@@ -66,8 +64,7 @@ struct p2e_utf8_graph {
 
 uint16_t p2e_utf8_step(const struct p2e_utf8_graph *graph, uint16_t node, uint8_t byte);
 
-// ---- The tree
-// -------------------------------------------------------------------------------------
+// ---- The tree -----------------------------------------------------------------------------------
 
 enum p2e_regex_op {
     P2E_REGEX_CHARACTER,
@@ -98,8 +95,7 @@ struct p2e_regex_node {
     struct p2e_regex_node *previous;    // sibling
 };
 
-// ---- Instructions
-// ---------------------------------------------------------------------------------
+// ---- Instructions -------------------------------------------------------------------------------
 
 enum p2e_nfa_op {
     P2E_NFA_MATCH,
@@ -123,8 +119,7 @@ struct p2e_nfa {
     bool asserts_words, asserts_lines;
 };
 
-// ---- The automaton before it is minimal
-// -----------------------------------------------------------
+// ---- The automaton before it is minimal ---------------------------------------------------------
 
 // What subset construction may give; minimal automata are held to P2E_REGEX_MAX_*.
 #define P2E_DFA_MAX_STATES  (4 * P2E_REGEX_MAX_STATES)
@@ -139,8 +134,7 @@ struct p2e_dfa {
     uint16_t start;
 };
 
-// ---- One compilation
-// ------------------------------------------------------------------------------
+// ---- One compilation ----------------------------------------------------------------------------
 
 // What all passes share.
 struct p2e_regex_build {

@@ -29,7 +29,7 @@ int p2e_schema_scan(const void *data, size_t size, struct p2e_error *err);
 // tools write and would cost many times their size.
 int p2e_schema_strip(const void *data, size_t size, struct p2e_buffer *out, struct p2e_error *err);
 
-// ---- What protobuf-c keeps as unknown fields ---------------------------------------------------
+// ---- What protobuf-c keeps as unknown fields ----------------------------------------------------
 
 #define P2E_OPTION_VALIDATE   1159 // in the options of messages, oneofs and fields
 #define P2E_OPTION_PREDEFINED 1160 // in the options of fields
@@ -41,7 +41,7 @@ bool p2e_schema_unknown(const ProtobufCMessage *message, uint32_t number, size_t
 int p2e_schema_option(const ProtobufCMessage *options, uint32_t number, struct p2e_arena *arena,
                       struct p2e_bytes *bytes, struct p2e_error *err);
 
-// ---- Editions ----------------------------------------------------------------------------------
+// ---- Editions -----------------------------------------------------------------------------------
 
 enum p2e_syntax { P2E_SYNTAX_PROTO2, P2E_SYNTAX_PROTO3, P2E_SYNTAX_EDITIONS };
 
@@ -82,7 +82,7 @@ int p2e_schema_features_merge(const ProtobufCMessage *options, enum p2e_feature_
                               const char *owner, struct p2e_features *features,
                               struct p2e_error *err);
 
-// ---- The model ---------------------------------------------------------------------------------
+// ---- The model ----------------------------------------------------------------------------------
 
 struct p2e_schema_context {
     struct p2e_schema *schema;

@@ -32,8 +32,7 @@ struct pass {
 static bool clean_message(struct cleaner *cleaner, const ProtobufCMessageDescriptor *message,
                           struct reader in, unsigned depth, struct p2e_buffer *out);
 
-// ---- Reading
-// -------------------------------------------------------------------------------------
+// ---- Reading ------------------------------------------------------------------------------------
 
 // At most `max_bytes` long, which is 10 or less.
 static bool read_short_varint(struct reader *in, unsigned max_bytes, uint64_t *value)
@@ -155,8 +154,7 @@ static bool is_utf8(struct reader in)
     return true;
 }
 
-// ---- Writing anew
-// --------------------------------------------------------------------------------
+// ---- Writing anew -------------------------------------------------------------------------------
 
 // A closed enum's unknown number belongs to no field.
 static bool is_value(struct cleaner *cleaner, const ProtobufCFieldDescriptor *field, uint64_t value)
@@ -393,8 +391,7 @@ bool p2e_bulk_clean(const struct p2e_bulk_schema *schema, const uint8_t *data, s
     return ok;
 }
 
-// ---- Verdict
-// -------------------------------------------------------------------------------------
+// ---- Verdict ------------------------------------------------------------------------------------
 
 static _Noreturn void disagree(const char *what, const uint8_t *data, size_t size)
 {

@@ -14,8 +14,7 @@ struct generator {
 static void put_message(struct generator *g, const ProtobufCMessageDescriptor *message,
                         struct p2e_buffer *out);
 
-// ---- Values
-// --------------------------------------------------------------------------------------
+// ---- Values -------------------------------------------------------------------------------------
 
 static uint64_t random_integer(struct generator *g)
 {
@@ -106,8 +105,7 @@ static void random_bytes(struct generator *g, struct p2e_buffer *out)
         random_noise(g, p2e_bulk_below(g->random, 20), out);
 }
 
-// ---- Fields
-// --------------------------------------------------------------------------------------
+// ---- Fields -------------------------------------------------------------------------------------
 
 // Now and then longer than it need be, up to ten bytes (and past them, rarely).
 static void put_varint(struct generator *g, uint64_t value, struct p2e_buffer *out)
@@ -225,8 +223,7 @@ static void put_field(struct generator *g, const ProtobufCFieldDescriptor *field
     }
 }
 
-// ---- Odd fields
-// ----------------------------------------------------------------------------------
+// ---- Odd fields ---------------------------------------------------------------------------------
 
 // A value of any wire type under a number, known or not. A group ends, mostly, as it began.
 static void put_any(struct generator *g, uint32_t number, unsigned depth, struct p2e_buffer *out)
@@ -279,8 +276,7 @@ static void put_odd(struct generator *g, const ProtobufCMessageDescriptor *messa
         put_any(g, field->id, 0, out); // mostly another wire type
 }
 
-// ---- Messages
-// ------------------------------------------------------------------------------------
+// ---- Messages -----------------------------------------------------------------------------------
 
 static bool is_recursive(const ProtobufCMessageDescriptor *message,
                          const ProtobufCFieldDescriptor *field)
@@ -362,8 +358,7 @@ static void put_deep(struct generator *g, const ProtobufCMessageDescriptor *mess
     }
 }
 
-// ---- Damage
-// --------------------------------------------------------------------------------------
+// ---- Damage -------------------------------------------------------------------------------------
 
 static void flip_bit(struct generator *g, struct p2e_buffer *out)
 {
