@@ -65,15 +65,14 @@ P2E_GLOBAL u32 p2e_text_same_steps(struct p2e_state *s, u32 a, u32 b, u32 size)
     for (int n = 0; n < P2E_TEXT_STEPS; n++) {
         VOLATILE(s->at) = i;
         i = VOLATILE(s->at);
-        if (i >= size)
-            return size;
-        u32 rest = size - i;
-        OPAQUE(rest);
-        if (p2e_low_bytes(p2e_word(s, a + i) ^ p2e_word(s, b + i), rest))
+        // Whole words only: ways that part in a loop and meet again are many for Linux 6.1.
+        if (size - i < 8)
+            break;
+        if (p2e_word(s, a + i) != p2e_word(s, b + i))
             return i;
         i += 8;
     }
-    return i < size ? i : size;
+    return p2e_low_bytes(p2e_word(s, a + i) ^ p2e_word(s, b + i), size - i) ? i : size;
 }
 
 // The same over any size: offset of the first word that differs, or size.
@@ -240,6 +239,13 @@ P2E_GLOBAL int p2e_text_search_word(struct p2e_state *s, u64 text, u64 needle, u
 
 // ---- Length in code points ----------------------------------------------------------------------
 #if P2E_USES_POINTS
+// Characters that start in the low `size` bytes of a word: all bytes but 10xxxxxx.
+static P2E_INLINE u32 p2e_text_starts(u64 word, u32 size)
+{
+    u64 starts = p2e_low_bytes((~word >> 7 | word >> 6) & 0x0101010101010101ull, size);
+    return starts * 0x0101010101010101ull >> 56;
+}
+
 P2E_GLOBAL u32 p2e_text_points_steps(struct p2e_state *s, u32 pos, u32 size)
 {
     if (!s)
@@ -248,17 +254,13 @@ P2E_GLOBAL u32 p2e_text_points_steps(struct p2e_state *s, u32 pos, u32 size)
     for (int n = 0; n < P2E_TEXT_STEPS; n++) {
         VOLATILE(s->at) = i;
         i = VOLATILE(s->at);
-        if (i >= size)
+        // Whole words only, as in p2e_text_same_steps.
+        if (size - i < 8)
             break;
-        u32 rest = size - i;
-        OPAQUE(rest);
-        u64 word = p2e_word(s, pos + i);
-        // A byte starts a character unless it is 10xxxxxx.
-        u64 starts = p2e_low_bytes((~word >> 7 | word >> 6) & 0x0101010101010101ull, rest);
-        count += starts * 0x0101010101010101ull >> 56;
+        count += p2e_text_starts(p2e_word(s, pos + i), 8);
         i += 8;
     }
-    return count;
+    return count + p2e_text_starts(p2e_word(s, pos + i), size - i);
 }
 
 // Code points of a well-formed text.

@@ -40,22 +40,28 @@ struct p2e_cursor {
 
 // ---- The table ----------------------------------------------------------------------------------
 #if P2E_SPARSE_COUNT
+static P2E_INLINE u32 p2e_sparse_mask(u32 index)
+{
+    // What the compiler knows of the index would cost the mask that the verifier wants to see.
+    OPAQUE(index);
+    return index & (P2E_SPARSE_SIZE - 1);
+}
+
+// Halving without branches: Linux 6.1 would follow each way through the search, also those that
+// cannot be. Keys are below 2^63, so that the sign of a difference is their order.
 P2E_GLOBAL u64 p2e_find_sparse(u32 node, u32 field)
 {
     u64 key = (u64)node << 32 | field;
-    u32 low = 0, high = P2E_SPARSE_COUNT;
-    for (int i = 0; i < 17; i++) {
-        if (low >= high)
-            break;
-        u32 middle = (low + high) / 2 & (P2E_SPARSE_SIZE - 1);
-        if (p2e_sparse_keys[middle] == key)
-            return p2e_sparse_entries[middle];
-        if (p2e_sparse_keys[middle] < key)
-            low = middle + 1;
-        else
-            high = middle;
+    u32 base = 0;
+    for (u32 count = P2E_SPARSE_COUNT; count > 1;) {
+        u32 half = count / 2;
+        u64 before = (key - p2e_sparse_keys[p2e_sparse_mask(base + half)]) >> 63;
+        OPAQUE(before);
+        base += half & ((u32)before - 1);
+        count -= half;
     }
-    return 0;
+    base = p2e_sparse_mask(base);
+    return p2e_sparse_keys[base] == key ? p2e_sparse_entries[base] : 0;
 }
 #endif
 
