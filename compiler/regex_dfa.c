@@ -210,18 +210,17 @@ static bool is_state(const struct builder *b, size_t id, const struct items *ite
                                         items->count * sizeof(*items->data)) == 0);
 }
 
-// A state's row of transitions, and its place among the accepting ones.
-static int add_row(struct builder *b)
+// Room for more states, their rows of transitions, and which of them accept.
+static int grow_states(struct builder *b)
 {
     struct p2e_dfa *dfa = b->dfa;
-    if (dfa->state_count == P2E_DFA_MAX_STATES ||
-        (dfa->state_count + 1) * dfa->class_count > P2E_DFA_MAX_ENTRIES)
-        return p2e_regex_fail_size(b->build);
     size_t capacity = dfa->capacity;
     void *states = p2e_regex_grow(b->states, &capacity, dfa->state_count, sizeof(*b->states));
     if (!states)
         return p2e_regex_fail_memory(b->build);
     b->states = states;
+    if (capacity == dfa->capacity)
+        return 0;
     void *next = reallocarray(dfa->next, capacity, dfa->class_count * sizeof(*dfa->next));
     if (!next)
         return p2e_regex_fail_memory(b->build);
@@ -231,6 +230,17 @@ static int add_row(struct builder *b)
         return p2e_regex_fail_memory(b->build);
     dfa->accepting = accepting;
     dfa->capacity = capacity;
+    return 0;
+}
+
+static int add_row(struct builder *b)
+{
+    struct p2e_dfa *dfa = b->dfa;
+    if (dfa->state_count == P2E_DFA_MAX_STATES ||
+        (dfa->state_count + 1) * dfa->class_count > P2E_DFA_MAX_ENTRIES)
+        return p2e_regex_fail_size(b->build);
+    if (grow_states(b) < 0)
+        return -1;
     dfa->state_count++;
     return 0;
 }

@@ -800,6 +800,10 @@ static void test_bound_of_depth(void **state)
     check_taken(&pattern, 3);
 
     pattern.size = 0;
+    append(&pattern, "()", 4 * P2E_REGEX_MAX_DEPTH);
+    check_taken(&pattern, 2);
+
+    pattern.size = 0;
     append(&pattern, "(", 10000);
     check_refusal(pattern.data, pattern.size, &expected);
 }
