@@ -104,7 +104,8 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_COMP) $(OBJ_BOTH)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) -lcmocka
 .SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/%.o)
 
-include demo/demo.mk tests/bulk/bulk.mk tests/loader/loader.mk tests/oracle/oracle.mk tests/fuzz/fuzz.mk
+include demo/demo.mk tests/bulk/bulk.mk tests/compiler/regex.mk tests/loader/loader.mk \
+        tests/oracle/oracle.mk tests/fuzz/fuzz.mk
 
 # ---- What people type ---------------------------------------------------------------------------
 PYTEST := /usr/bin/python3 -m pytest -p no:cacheprovider
@@ -119,7 +120,7 @@ demo:
 	/usr/bin/python3 demo/run.py
 
 # Everything that tests run: they build nothing themselves.
-programs: all unit-tests demo-programs bulk-programs loader-programs
+programs: all unit-tests demo-programs bulk-programs loader-programs regex-programs
 
 # TESTS=tests/cli runs a part.
 test:

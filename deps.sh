@@ -10,7 +10,7 @@ build='gcc libc6-dev make clang llvm libbpf-dev libelf-dev zlib1g-dev libconfig-
 demo="$build python3 util-linux"
 test="$demo libcmocka-dev python3-pytest python3-protobuf libcap2-bin iproute2
     collectd-core php8.2-cli php8.2-pinba nodejs default-jdk-headless strace ltrace
-    clang-format shellcheck libclang-rt-14-dev"
+    clang-format shellcheck libclang-rt-14-dev g++ libre2-dev"
 
 case ${1:-} in
 build) wanted=$build ;;

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "compiler/regex_private.h"
 
-#define MAX_WORK   ((uint64_t)150 << 20)
+#define MAX_WORK   ((uint64_t)64 << 20)
 #define TREE_LIMIT ((size_t)4 << 20)
 
 // ---- Failures -----------------------------------------------------------------------------------

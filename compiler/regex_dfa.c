@@ -34,6 +34,12 @@ struct state {
     enum kind before;
 };
 
+// Where an item leads with a byte of some class.
+struct move {
+    uint32_t to;
+    uint32_t chain; // the next move with the same class, counted from 1; 0 for none
+};
+
 #define BUCKETS  16384
 #define ACCEPT   0 // the state once a match was found
 #define START    1
@@ -42,12 +48,16 @@ struct state {
 struct builder {
     struct p2e_regex_build *build;
     struct p2e_dfa *dfa;
-    uint8_t byte_of[256]; // a byte of each class
+    enum kind kinds[256];      // by class
+    bool has_kind[KIND_COUNT]; // whether a place can be before one
     struct state *states;
     struct items sets;  // of all states, one after the other
     struct items first; // where the pattern may begin
     struct items open, successor;
-    uint16_t *stack; // instructions to follow
+    struct move *moves; // of the open items
+    size_t move_count, move_capacity;
+    uint32_t moves_of[256]; // by class: the first move, counted from 1
+    uint16_t *stack;        // instructions to follow
     size_t stacked;
     uint32_t *seen; // by instruction: the round that it was followed in
     uint32_t round;
@@ -85,9 +95,12 @@ static void make_classes(struct builder *b)
     for (unsigned byte = 1; byte < 256; byte++)
         begins[byte] |= kind_of(&build->nfa, byte) != kind_of(&build->nfa, byte - 1);
 
+    b->has_kind[KIND_NONE] = true;
     for (unsigned byte = 0; byte < 256; byte++) {
+        enum kind kind = kind_of(&build->nfa, byte);
         if (begins[byte])
-            b->byte_of[b->dfa->class_count++] = (uint8_t)byte;
+            b->kinds[b->dfa->class_count++] = kind;
+        b->has_kind[kind] = true;
         b->dfa->class_of[byte] = (uint8_t)(b->dfa->class_count - 1);
     }
 }
@@ -210,18 +223,17 @@ static bool is_state(const struct builder *b, size_t id, const struct items *ite
                                         items->count * sizeof(*items->data)) == 0);
 }
 
-// A state's row of transitions, and its place among the accepting ones.
-static int add_row(struct builder *b)
+// Room for more states, their rows of transitions, and which of them accept.
+static int grow_states(struct builder *b)
 {
     struct p2e_dfa *dfa = b->dfa;
-    if (dfa->state_count == P2E_DFA_MAX_STATES ||
-        (dfa->state_count + 1) * dfa->class_count > P2E_DFA_MAX_ENTRIES)
-        return p2e_regex_fail_size(b->build);
     size_t capacity = dfa->capacity;
     void *states = p2e_regex_grow(b->states, &capacity, dfa->state_count, sizeof(*b->states));
     if (!states)
         return p2e_regex_fail_memory(b->build);
     b->states = states;
+    if (capacity == dfa->capacity)
+        return 0;
     void *next = reallocarray(dfa->next, capacity, dfa->class_count * sizeof(*dfa->next));
     if (!next)
         return p2e_regex_fail_memory(b->build);
@@ -231,6 +243,17 @@ static int add_row(struct builder *b)
         return p2e_regex_fail_memory(b->build);
     dfa->accepting = accepting;
     dfa->capacity = capacity;
+    return 0;
+}
+
+static int add_row(struct builder *b)
+{
+    struct p2e_dfa *dfa = b->dfa;
+    if (dfa->state_count == P2E_DFA_MAX_STATES ||
+        (dfa->state_count + 1) * dfa->class_count > P2E_DFA_MAX_ENTRIES)
+        return p2e_regex_fail_size(b->build);
+    if (grow_states(b) < 0)
+        return -1;
     dfa->state_count++;
     return 0;
 }
@@ -307,43 +330,81 @@ static int open_state(struct builder *b, size_t id, enum kind after, bool *match
     return 0;
 }
 
-// Where b->open leads with `byte`.
-static int step(struct builder *b, uint8_t byte, uint16_t *next)
+static int add_move(struct builder *b, unsigned class, uint32_t to)
+{
+    void *moves = p2e_regex_grow(b->moves, &b->move_capacity, b->move_count, sizeof(*b->moves));
+    if (!moves)
+        return p2e_regex_fail_memory(b->build);
+    b->moves = moves;
+    b->moves[b->move_count++] = (struct move){to, b->moves_of[class]};
+    b->moves_of[class] = (uint32_t)b->move_count;
+    return 0;
+}
+
+static int add_moves(struct builder *b, uint32_t item)
 {
     const struct p2e_utf8_graph *graph = &b->build->graph;
+    const struct p2e_utf8_node *node = &graph->nodes[item >> 16];
+    for (unsigned i = 0; i < node->count; i++) {
+        const struct p2e_utf8_edge *edge = &graph->edges[node->begin + i];
+        unsigned first = b->dfa->class_of[edge->first], last = b->dfa->class_of[edge->last];
+        if (p2e_regex_spend(b->build, last - first + 1) < 0)
+            return -1;
+        for (unsigned class = first; class <= last; class ++) {
+            if (add_move(b, class, (uint32_t)edge->target << 16 | (item & 0xffff)) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static int move_open(struct builder *b)
+{
+    b->move_count = 0;
+    memset(b->moves_of, 0, sizeof(b->moves_of));
+    for (size_t i = 0; i < b->open.count; i++) {
+        if (add_moves(b, b->open.data[i]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+// Where the moves lead with a byte of the class.
+static int step(struct builder *b, unsigned class, enum kind before, uint16_t *next)
+{
     bool matched = false;
     b->successor.count = 0;
     b->round++;
-    if (p2e_regex_spend(b->build, b->open.count) < 0)
-        return -1;
-    for (size_t i = 0; i < b->open.count; i++) {
-        unsigned inst = b->open.data[i] & 0xffff;
-        uint16_t node = p2e_utf8_step(graph, (uint16_t)(b->open.data[i] >> 16), byte);
-        int result = 0;
-        if (node == P2E_UTF8_DONE)
-            result = follow(b, (uint16_t)inst, NULL, &b->successor, &matched);
-        else if (node != P2E_UTF8_NONE)
-            result = add_item(b, &b->successor, node, inst);
+    for (uint32_t at = b->moves_of[class]; at; at = b->moves[at - 1].chain) {
+        unsigned node = b->moves[at - 1].to >> 16, inst = b->moves[at - 1].to & 0xffff;
+        int result = node == P2E_UTF8_DONE
+                         ? follow(b, (uint16_t)inst, NULL, &b->successor, &matched)
+                         : add_item(b, &b->successor, node, inst);
         if (result < 0)
             return -1;
     }
     *next = ACCEPT;
-    return matched ? 0 : intern(b, &b->successor, kind_of(&b->build->nfa, byte), next);
+    return matched ? 0 : intern(b, &b->successor, before, next);
 }
 
+// The transitions of a state with bytes of kind `after`, or whether it accepts at the end.
 static int add_transitions(struct builder *b, size_t id, enum kind after)
 {
     struct p2e_dfa *dfa = b->dfa;
     bool matched;
     if (open_state(b, id, after, &matched) < 0)
         return -1;
-    if (after == KIND_NONE)
+    if (after == KIND_NONE) {
         dfa->accepting[id] = matched;
+        return 0;
+    }
+    if (move_open(b) < 0)
+        return -1;
     for (unsigned class = 0; class < dfa->class_count; class ++) {
         uint16_t next = ACCEPT;
-        if (kind_of(&b->build->nfa, b->byte_of[class]) != after || after == KIND_NONE)
+        if (b->kinds[class] != after)
             continue;
-        if (!matched && step(b, b->byte_of[class], &next) < 0)
+        if (!matched && step(b, class, after, &next) < 0)
             return -1;
         dfa->next[id * dfa->class_count + class] = next;
     }
@@ -382,7 +443,7 @@ static int build_states(struct builder *b)
         return -1;
     for (size_t id = START; id < b->dfa->state_count; id++) {
         for (enum kind after = 0; after < KIND_COUNT; after++) {
-            if (add_transitions(b, id, after) < 0)
+            if (b->has_kind[after] && add_transitions(b, id, after) < 0)
                 return -1;
         }
     }
@@ -396,6 +457,7 @@ static void free_builder(struct builder *b)
     free(b->first.data);
     free(b->open.data);
     free(b->successor.data);
+    free(b->moves);
     free(b->stack);
     free(b->seen);
     free(b->buckets);

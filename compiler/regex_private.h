@@ -62,8 +62,6 @@ struct p2e_utf8_graph {
     uint16_t buckets[P2E_UTF8_BUCKETS];
 };
 
-uint16_t p2e_utf8_step(const struct p2e_utf8_graph *graph, uint16_t node, uint8_t byte);
-
 // ---- The tree -----------------------------------------------------------------------------------
 
 enum p2e_regex_op {

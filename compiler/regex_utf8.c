@@ -204,18 +204,3 @@ int p2e_utf8_graph_add(struct p2e_regex_build *build, const struct p2e_code_set 
     }
     return intern(build, &edges, node);
 }
-
-uint16_t p2e_utf8_step(const struct p2e_utf8_graph *graph, uint16_t node, uint8_t byte)
-{
-    const struct p2e_utf8_edge *edges = graph->edges + graph->nodes[node].begin;
-    size_t begin = 0, end = graph->nodes[node].count;
-    while (begin < end) {
-        size_t middle = begin + (end - begin) / 2;
-        if (edges[middle].last < byte)
-            begin = middle + 1;
-        else
-            end = middle;
-    }
-    bool found = begin < graph->nodes[node].count && edges[begin].first <= byte;
-    return found ? edges[begin].target : P2E_UTF8_NONE;
-}
