@@ -837,6 +837,21 @@ static void test_bound_of_instructions(void **state)
     check_large(&pattern, "more than 32768 characters");
 }
 
+static void test_bound_of_work(void **state)
+{
+    struct pattern pattern = {.size = 0};
+    (void)state;
+    append(&pattern, "(?i)[", 1);
+    append(&pattern, "\\PL", 100);
+    append(&pattern, "]", 1);
+    check_taken(&pattern, 294);
+
+    pattern.size--;
+    append(&pattern, "\\PL", 5000);
+    append(&pattern, "]", 1);
+    check_large(&pattern, "too large");
+}
+
 // Each of them is small to write and large to build in one way or another.
 static const char *const hostile[] = {
     "(a|b)*a(a|b){12}$",
@@ -930,6 +945,7 @@ int main(void)
         cmocka_unit_test(test_bound_of_states),
         cmocka_unit_test(test_bound_of_entries),
         cmocka_unit_test(test_bound_of_instructions),
+        cmocka_unit_test(test_bound_of_work),
         cmocka_unit_test(test_hostile_patterns),
         cmocka_unit_test(test_blow_ups_are_refused),
     };
