@@ -93,8 +93,7 @@ int p2e_policy_closed(const struct p2e_error *err);
 size_t p2e_queue_unclean(int fd, int program, enum p2e_transport transport);
 void p2e_queue_discard(int fd, size_t count);
 
-// ---- adopt.c, live.c, stdio.c
-// ----------------------------------------------------------------------------
+// ---- adopt.c, live.c, stdio.c -------------------------------------------------------------------
 void p2e_stdio_init(void);
 void p2e_adopt(void);
 void p2e_live(void);
