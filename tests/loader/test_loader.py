@@ -83,6 +83,35 @@ def test_many_at_once_share_one_pin(site):
     assert [p.name for p in site.pin_dir.iterdir()] == ["first"]
 
 
+def test_pins_that_are_there_already_stay(site):
+    program(site)
+    before = (site.pin_dir / "first" / "entry").stat().st_ino
+    done = site.tool("create", site.pin_dir, "first", site.object("first"))
+    assert done.stdout.startswith("EEXIST: error: cannot make pin folder")
+    assert (site.pin_dir / "first" / "entry").stat().st_ino == before
+    assert [p.name for p in site.pin_dir.iterdir()] == ["first"]
+
+
+def test_a_process_that_was_slower_takes_the_pins_of_the_faster(site):
+    """strace holds its rename until the other has done all."""
+    if SANITIZED:
+        pytest.skip("the leak sanitizer does not work under strace")
+    hold = ["strace", "-f", "-e", "trace=renameat2", "-e", "inject=renameat2:delay_enter=2s"]
+    hold += ["-o", str(site.folder / "trace")]
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        slower = pool.submit(program, site, hold)
+        while not slower.done() and b"renameat2" not in trace(site):
+            pass
+        assert program(site) == ["pinned", *JUDGED]
+        assert slower.result() == ["pin", *JUDGED]
+    assert b"EEXIST" in trace(site)
+
+
+def trace(site):
+    path = site.folder / "trace"
+    return path.read_bytes() if path.exists() else b""
+
+
 @pytest.mark.parametrize("closed", ["0<&-", "0<&- 2>&-", "0<&- 1>&3 2>&-"])
 def test_loads_where_standard_descriptors_are_closed(site, closed):
     assert program(site, ["sh", "-c", f'exec 3>&1; exec {closed}; exec "$@"', "sh"])[1:] == JUDGED
@@ -213,6 +242,7 @@ def test_object_that_is_no_file(site):
 
 def test_object_is_never_left_writable_by_others(site):
     elf = site.folder / "clang.o"
+    elf.chmod(0o666)
     built = site.tool("build", elf, site.folder / "new.o", prefix=["sh", "-c", 'umask 0; "$@"', "sh"])
     assert built.returncode == 0
     assert stat.S_IMODE((site.folder / "new.o").stat().st_mode) == 0o644

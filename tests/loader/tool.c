@@ -90,6 +90,23 @@ static int load(char **args)
     return 0;
 }
 
+// Loads the object and pins it, whatever is pinned already.
+static int create(char **args)
+{
+    _cleanup_(p2e_object_close) struct p2e_object object = {0};
+    _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
+    struct p2e_options options;
+
+    p2e_options_for(P2E_UNIXGRAM, P2E_ENFORCE, &options);
+    if (p2e_object_open(args[2], &object, &err) ||
+        p2e_object_load(&object, &options, NULL, &handles, &err))
+        return fail();
+    if (!p2e_pins_create(args[0], args[1], &handles, &err))
+        return 0;
+    printf("%s: ", strerrorname_np(errno));
+    return fail();
+}
+
 static int counters(char **args)
 {
     struct p2e_handles handles;
@@ -118,8 +135,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(char **);
-    } verbs[] = {{"build", build}, {"canonical", canonical}, {"program", program},
-                 {"load", load},   {"counters", counters},   {"remove", remove_pins}};
+    } verbs[] = {{"build", build},  {"canonical", canonical}, {"program", program},
+                 {"load", load},    {"counters", counters},   {"remove", remove_pins},
+                 {"create", create}};
 
     for (size_t i = 0; argc > 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (strcmp(argv[1], verbs[i].name))

@@ -51,7 +51,8 @@ def test_what_waits_is_judged(site, port, how, waiting, left):
 def test_unix_datagrams(how):
     site = Site(first={"transport": "unixgram", "path": "@p2e-adopted"}).compile()
     try:
-        run = adopt(site, how, "@p2e-adopted", [b"B0", b"A0", b"B1", b"B" * 70000, b"C0", b"C1"])
+        waiting = [b"B0", b"B" * 70000, b"A0", b"C0", b"C1"]
+        run = adopt(site, how, "@p2e-adopted", waiting)
         assert (run.first, run.lines, run.errors) == ("ready", ["C0", "C1", "B later"], "")
     finally:
         site.close()

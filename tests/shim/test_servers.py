@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 
 import pytest
 from first_byte import SANITIZED, UNPRIVILEGED, Site
@@ -179,3 +180,25 @@ def test_replacing_the_pinned_program_reaches_sockets_that_are_attached(site, po
     send(port, b"A1", b"B1", b"end")
     run.finish()
     assert (run.lines, run.errors) == (["B0", "A1"], "")
+
+
+def test_another_program_in_the_place_of_ours_is_noticed(site, port):
+    """It is a socket filter, and it passes what ours drops: only its id tells."""
+    site.configure(**site.filters, other={"transport": "udp", "port": udp_ports()})
+    site.compile("other", FORBIDDEN=66)
+    assert site.tool("program", site.conf, "other").stdout == "pinned\n"
+    command = [*site.preloaded(), f"OTHER_PIN={site.pin_dir}/other/entry"]
+    run = converse(command + server("swaps_descriptors_before_bind", port), port)
+    assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+
+
+def test_a_pin_of_another_transport_closes_sockets_that_are_attached(site, port):
+    """Its program looks for the message elsewhere in the packet: it must not judge theirs."""
+    run = Run(site.preloaded() + server("plain", port))
+    site.configure(first={"transport": "unixgram", "path": "@p2e-first"})
+    assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+    send(port, b"A0", b"B0", b"end")
+    time.sleep(0.2)
+    run.process.kill()
+    run.finish()
+    assert (run.lines, run.errors) == ([], "")

@@ -4,11 +4,13 @@ line, and ends at "end"."""
 
 import array
 import asyncio
+import ctypes
 import errno
 import os
 import signal
 import socket
 import socketserver
+import struct
 import sys
 import threading
 
@@ -197,6 +199,24 @@ def closes_everything_before_bind(address):
     server_fd = [3]
     server = bound(address, between=close_all)
     assert server.fileno() == 3
+    say("ready")
+    receive(server)
+
+
+def swaps_descriptors_before_bind(address):
+    """Has another filter's program where the shim keeps its own: NAME's, by the environment."""
+
+    def swap():
+        path = ctypes.create_string_buffer(os.environ["OTHER_PIN"].encode())
+        attributes = struct.pack("QIIQ", ctypes.addressof(path), 0, 8, 0)  # BPF_F_RDONLY
+        bpf = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
+        other = ctypes.CDLL(None).syscall(bpf, 7, attributes, len(attributes))  # BPF_OBJ_GET
+        assert other > 0
+        for fd in map(int, os.listdir("/proc/self/fd")):
+            if fd >= 256:
+                os.dup2(other, fd)
+
+    server = bound(address, between=swap)
     say("ready")
     receive(server)
 
