@@ -108,8 +108,6 @@ include demo/demo.mk tests/bulk/bulk.mk tests/compiler/regex.mk tests/loader/loa
         tests/oracle/oracle.mk tests/fuzz/fuzz.mk
 
 # ---- What people type ---------------------------------------------------------------------------
-PYTEST := /usr/bin/python3 -m pytest -p no:cacheprovider
-
 .PHONY: deps demo test programs
 deps:
 	./deps.sh build
@@ -126,13 +124,13 @@ programs: all unit-tests demo-programs bulk-programs loader-programs regex-progr
 test:
 	./deps.sh test
 	$(MAKE) programs
-	P2E_BUILD=$(BUILD) $(PYTEST) $(or $(TESTS),tests)
+	tests/run.sh $(BUILD) $(or $(TESTS),tests)
 
 # How far p2e is on other people's test cases (P2E_CONFORMANCE names their folder). A measure of what is
 # still being built, the annotations of buf.validate first of all; not yet a test that must pass.
 .PHONY: conformance
 conformance: all oracle-programs
-	P2E_BUILD=$(BUILD) P2E_SUITES=1 $(PYTEST) tests/conformance tests/oracle
+	P2E_SUITES=1 tests/run.sh $(BUILD) tests/conformance tests/oracle
 
 # ---- Style -----------------------------------------------------------------------------------------
 C_FILES     = $(shell git ls-files '*.c' '*.h')
