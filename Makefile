@@ -105,7 +105,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_COMP) $(OBJ_BOTH)
 .SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/%.o)
 
 include demo/demo.mk tests/bulk/bulk.mk tests/compiler/regex.mk tests/loader/loader.mk \
-        tests/oracle/oracle.mk tests/fuzz/fuzz.mk
+        tests/oracle/oracle.mk tests/fuzz/fuzz.mk tests/kernels/kernels.mk
 
 # ---- What people type ---------------------------------------------------------------------------
 .PHONY: deps demo test programs
@@ -125,6 +125,13 @@ test:
 	./deps.sh test
 	$(MAKE) programs
 	tests/run.sh $(BUILD) $(or $(TESTS),tests)
+
+# Debian's older kernels, under qemu's emulation: minutes, so not with the other tests.
+.PHONY: kernels
+kernels:
+	./deps.sh kernels
+	$(MAKE) programs kernels-programs
+	P2E_KERNELS=1 tests/run.sh $(BUILD) tests/kernels
 
 # How far p2e is on other people's test cases (P2E_CONFORMANCE names their folder). A measure of what is
 # still being built, the annotations of buf.validate first of all; not yet a test that must pass.

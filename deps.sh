@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian 12 packages that are missing: deps.sh build|demo|test
+# Installs the Debian 12 packages that are missing: deps.sh build|demo|test|kernels
 #
 # As root it installs them; otherwise it names the command. With everything there it says nothing.
 set -eu
@@ -12,12 +12,15 @@ test="$demo libcmocka-dev python3-pytest python3-protobuf libcap2-bin iproute2
     collectd-core php8.2-cli php8.2-pinba nodejs default-jdk-headless strace ltrace
     clang-format shellcheck libclang-rt-14-dev g++ libre2-dev"
 
+kernels="$test qemu-system-x86 busybox-static cpio"
+
 case ${1:-} in
 build) wanted=$build ;;
 demo) wanted=$demo ;;
 test) wanted=$test ;;
+kernels) wanted=$kernels ;;
 *)
-    echo "usage: deps.sh build|demo|test" >&2
+    echo "usage: deps.sh build|demo|test|kernels" >&2
     exit 2
     ;;
 esac
