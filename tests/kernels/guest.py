@@ -35,7 +35,7 @@ def image_package(meta):
     for line in shown.stdout.splitlines():
         if "Depends: linux-image-" in line:
             return line.split()[-1]
-    raise Missing(f"apt knows no package {meta}: apt-get update")
+    raise Missing(f"apt knows no package {meta}")
 
 
 def unpack_image(package, target):
@@ -56,14 +56,22 @@ def unpack_image(package, target):
     part.rename(target)
 
 
-def kernel(meta, cache):
-    """The kernel image that `meta` stands for; kept in `cache`."""
+def find_kernel(meta, cache):
     package = image_package(meta)
     target = cache / package.replace("linux-image-", "vmlinuz-")
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
         unpack_image(package, target)
     return target
+
+
+def kernel(meta, cache):
+    """The kernel image that `meta` stands for; kept in `cache`. What apt knows may be old, or nothing."""
+    try:
+        return find_kernel(meta, cache)
+    except Missing:
+        subprocess.run(["apt-get", "-q", "update"], capture_output=True)
+        return find_kernel(meta, cache)
 
 
 # ---- The guest's files ---------------------------------------------------------------------------
