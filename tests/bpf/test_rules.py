@@ -25,6 +25,8 @@ ROWS = [
     ('i64 / i32 == 2 || true', 'PP', M(i64=4,i32=2), M(i64=4)),
     ('i64 / i32 == 2', 'PrrrP', M(i64=4,i32=2), M(i64=4), M(i64=-2**63,i32=-1), M(i64=-7,i32=3), M(i64=-7,i32=-3)),
     ('i64 % i32 == -1', 'PrP', M(i64=-7,i32=3), M(i64=7,i32=3), M(i64=-7,i32=-3)),
+    ('i64 * 2 < 0', 'rP', M(i64=2**62), M(i64=-1)),
+    ('i64 / i32 == i64', 'rP', M(i64=-2**63, i32=-1), M(i64=5, i32=1)),
     ('u32 - 1u < 10u', 'rPr', M(), M(u32=3), M(u32=300)),
     ('u64 * 2u > 0u', 'rPr', M(), M(u64=3), M(u64=2**63)),
     ('i64 * -3 < 0', 'rPrr', M(), M(i64=3), M(i64=2**62), M(i64=-2**62)),
@@ -274,3 +276,9 @@ def test_required_closed_enum():
     """A number that the enum does not know leaves a required field unset."""
     messages = [bytes.fromhex(text) for text in ("08011001", "08031001", "0801", "080308011001")]
     assert judge(HERE / "legacy.proto", "legacy.Strict", messages) == "PMMP"
+
+
+def test_required_fields_around_a_submessage():
+    """What a submessage has says nothing of the message around it."""
+    messages = [bytes.fromhex(text) for text in ("0a0208011001", "0a020801", "10010a020801", "0a001001")]
+    assert judge(HERE / "legacy.proto", "legacy.Whole", messages) == "PMPM"

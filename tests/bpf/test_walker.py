@@ -150,6 +150,8 @@ def test_what_the_message_before_left():
     garbage = field(1000, b"\xff" * 400)
     rows = []
     for _ in range(20):
+        rows.append(("P", bytes.fromhex("a306a406")))
+        rows.append(("M", bytes.fromhex("a306a4")))  # what is missing stands behind the end
         for count in range(8):
             rows.append(("P", garbage))
             rows.append(("P", field(17, b"\x01" * count + b"\x80" * 9 + b"\x01")))
