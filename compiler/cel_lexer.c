@@ -3,31 +3,14 @@
 #include <stdint.h>
 #include <string.h>
 
-// ---- UTF-8 --------------------------------------------------------------------------------------
-
-// Size of the character at `text`, 0 when it is not one: overlong, a surrogate, above U+10FFFF.
-static size_t character_size(const unsigned char *text, size_t size)
-{
-    if (text[0] < 0x80)
-        return 1;
-    size_t length = text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
-    if (text[0] < 0xc2 || text[0] > 0xf4 || length > size)
-        return 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    bool overlong = (text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xf0 && text[1] < 0x90);
-    bool surrogate = text[0] == 0xed && text[1] > 0x9f;
-    bool too_large = text[0] == 0xf4 && text[1] > 0x8f;
-    return overlong || surrogate || too_large ? 0 : length;
-}
+#include "base/utf8.h"
 
 int p2e_cel_lexer_begin(struct p2e_cel_lexer *lexer, const char *text, size_t size,
                         struct p2e_error *err)
 {
     for (size_t at = 0; at < size;) {
-        size_t length = character_size((const unsigned char *)text + at, size - at);
+        uint32_t code;
+        size_t length = p2e_utf8_decode(text + at, size - at, &code);
         if (length == 0)
             return p2e_error_set(err, "the expression is not valid UTF-8 (byte %zu)", at + 1);
         at += length;
@@ -264,7 +247,8 @@ static int unexpected_character(struct p2e_cel_lexer *lexer)
 {
     const char *text = lexer->text + lexer->at;
     struct p2e_span span = {lexer->at, lexer->at};
-    span.end += character_size((const unsigned char *)text, lexer->size - lexer->at);
+    uint32_t code;
+    span.end += p2e_utf8_decode(text, lexer->size - lexer->at, &code);
     for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
         if (strncmp(text, mistakes[i].text, strlen(mistakes[i].text)) == 0)
             return fail(lexer, span, mistakes[i].what);
