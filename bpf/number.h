@@ -43,25 +43,39 @@ static P2E_INLINE int p2e_condition(int a, u32 *failed)
 }
 
 // ---- Conditions on the elements of a list -------------------------------------------------------
-// A tally: bits 0 to 2 say which results were seen, the bits from 8 on count the true ones.
+// A tally counts results: false ones from bit 0 on, true ones from bit 20, errors from bit 40. There
+// are fewer elements than bytes.
+#define P2E_TALLY_BITS 20
+#define P2E_TALLY_MASK ((1ull << P2E_TALLY_BITS) - 1)
+
+static P2E_INLINE u64 p2e_tally_one(int result)
+{
+    return 1ull << P2E_TALLY_BITS * (result & 3);
+}
+
 static P2E_INLINE void p2e_tally(u64 *tally, int result)
 {
-    *tally = (*tally | 1ull << (result & 3)) + ((u64)(result == 1) << 8);
+    *tally += p2e_tally_one(result);
+}
+
+static P2E_INLINE u32 p2e_tally_of(u64 tally, int result)
+{
+    return tally >> P2E_TALLY_BITS * result & P2E_TALLY_MASK;
 }
 
 static P2E_INLINE int p2e_all(u64 tally)
 {
-    return tally & 1 ? 0 : tally & 4 ? P2E_ERROR : 1;
+    return p2e_tally_of(tally, 0) ? 0 : p2e_tally_of(tally, P2E_ERROR) ? P2E_ERROR : 1;
 }
 
 static P2E_INLINE int p2e_exists(u64 tally)
 {
-    return tally & 2 ? 1 : tally & 4 ? P2E_ERROR : 0;
+    return p2e_tally_of(tally, 1) ? 1 : p2e_tally_of(tally, P2E_ERROR) ? P2E_ERROR : 0;
 }
 
 static P2E_INLINE int p2e_exists_one(u64 tally)
 {
-    return tally & 4 ? P2E_ERROR : tally >> 8 == 1;
+    return p2e_tally_of(tally, P2E_ERROR) ? P2E_ERROR : p2e_tally_of(tally, 1) == 1;
 }
 
 // ---- What the wire holds to what CEL sees -------------------------------------------------------

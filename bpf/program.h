@@ -1,6 +1,6 @@
 // The programs: what a socket runs. The last header of an emitted filter.
 //
-// Before this file the emitted part defines P2E_RULE_COUNT and p2e_rules.
+// Before this file the emitted part defines P2E_RULE_COUNT and verdict_0.
 #ifndef P2E_BPF_PROGRAM_H
 #define P2E_BPF_PROGRAM_H
 
@@ -41,7 +41,7 @@ static P2E_INLINE u32 p2e_judge_message(struct __sk_buff *skb, struct p2e_state 
     p2e_literals(s);
     if (!p2e_walk(skb, s, size))
         return P2E_COUNT_MALFORMED;
-    u32 rule = p2e_rules(s);
+    u32 rule = verdict_0(s);
     return rule < P2E_RULE_COUNT ? P2E_COUNT_RULES + rule : P2E_COUNT_PASSED;
 }
 

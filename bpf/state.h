@@ -24,7 +24,7 @@ struct p2e_frame {
     u32 end;
     u32 node;
     u32 group; // field number of the open group, 0 in a length-delimited message
-    u32 reserved;
+    u32 slot;  // of the field that the message is a value of
     u64 seen; // required fields met so far
 };
 
@@ -42,6 +42,11 @@ struct p2e_state {
     u8 present[P2E_SLOTS]; // by slot: was met
     u64 varint;            // result of p2e_varint_long
     u32 at, at2;           // positions of inner loops, through memory (VOLATILE)
+#if P2E_SAVED
+    u32 saved_count;
+    u64 saved_value[P2E_SAVED]; // slots of elements around the one that is open
+    u8 saved_present[P2E_SAVED];
+#endif
     u8 buffer[P2E_POSITIONS + 1 + 16];
 };
 
@@ -130,10 +135,35 @@ P2E_GLOBAL int p2e_fill(struct __sk_buff *skb, struct p2e_state *s, u32 pos, u32
     return 0;
 }
 
+// ---- Elements within elements -------------------------------------------------------------------
+// Sizes are constants; p2e_walk() ends what it began, or the message is malformed.
+#if P2E_SAVED
+static P2E_INLINE void p2e_save(struct p2e_state *s, u32 first, u32 size)
+{
+    u32 base = s->saved_count;
+    for (u32 i = 0; i < size; i++) {
+        u32 at = (base + i) & (P2E_SAVED - 1);
+        s->saved_value[at] = s->value[first + i];
+        s->saved_present[at] = s->present[first + i];
+    }
+    s->saved_count = base + size;
+}
+
+static P2E_INLINE void p2e_restore(struct p2e_state *s, u32 first, u32 size)
+{
+    u32 base = s->saved_count - size;
+    for (u32 i = 0; i < size; i++) {
+        u32 at = (base + i) & (P2E_SAVED - 1);
+        s->value[first + i] = s->saved_value[at];
+        s->present[first + i] = s->saved_present[at];
+    }
+    s->saved_count = base;
+}
+#endif
+
 // ---- Which state a message gets -----------------------------------------------------------------
-// UNIX sockets run the filter in
-// the sender's context, where it may be preempted by another sender on the same CPU: a state
-// belongs to whoever set `claimed`, and the search starts at the CPU's own.
+// UNIX sockets run the filter in the sender's context, where it may be preempted by another sender
+// on the same CPU: a state belongs to whoever set `claimed`, and the search starts at the CPU's own.
 P2E_GLOBAL u32 p2e_claim(u32 cpu)
 {
     for (u32 i = 0; i < P2E_STATES_SHARED; i++) {

@@ -46,9 +46,9 @@ enum p2e_entry_kind {
     ((__u32)((entry) >> P2E_ENTRY_##part) & ((1u << (bits)) - 1))
 
 // Header of a row.
-#define P2E_ROW_DENSE  0  // 16 bits: highest field number in the row
-#define P2E_ROW_SPARSE 16 // 1: has fields beyond
-#define P2E_ROW_NEEDS  17 // 16: index into the table of required sets
-#define P2E_ROW_SCOPE  33 // 10: of an element whose begin and end count, else 0
+#define P2E_ROW_DENSE   0  // 16 bits: highest field number in the row
+#define P2E_ROW_SPARSE  16 // 1: has fields beyond
+#define P2E_ROW_NEEDS   17 // 16: index into the table of required sets
+#define P2E_ROW_ELEMENT 33 // 1: an element, whose begin and end count
 
 #endif

@@ -2,9 +2,9 @@
 // stack of open ones. Accepts what protobuf's conformance suite accepts.
 //
 // Before this file the emitted part defines: P2E_MAX_DEPTH, P2E_ROOT, P2E_TABLE_MASK,
-// P2E_SPARSE_COUNT, P2E_HAS_HOOKS, P2E_HAS_ONEOFS, P2E_HAS_REQUIRED, P2E_HAS_SCOPES; p2e_table,
-// p2e_sparse_keys, p2e_sparse_entries, p2e_needs; p2e_reset, p2e_hook, p2e_scope_begin,
-// p2e_scope_end.
+// P2E_SPARSE_COUNT, P2E_HAS_HOOKS, P2E_HAS_ONEOFS, P2E_HAS_REQUIRED, P2E_HAS_ELEMENTS; p2e_table,
+// p2e_sparse_keys, p2e_sparse_entries, p2e_needs; p2e_reset, p2e_hook, p2e_element_begin,
+// p2e_element_end.
 #ifndef P2E_BPF_WALK_H
 #define P2E_BPF_WALK_H
 
@@ -16,7 +16,7 @@
 
 // Fields that one call takes: what the verifier has to follow grows with it, and with what a field
 // may call.
-#if P2E_HAS_HOOKS || P2E_HAS_SCOPES
+#if P2E_HAS_HOOKS || P2E_HAS_ELEMENTS
 #define P2E_STEPS 16
 #else
 #define P2E_STEPS 32
@@ -103,9 +103,11 @@ static P2E_INLINE void p2e_take(struct p2e_state *s, u64 entry, u64 value)
 }
 
 // ---- Open messages ------------------------------------------------------------------------------
-static P2E_INLINE int p2e_open(struct p2e_state *s, struct p2e_cursor *c, u32 node, u32 end,
+// Of a field with this entry, 0 for an unknown one.
+static P2E_INLINE int p2e_open(struct p2e_state *s, struct p2e_cursor *c, u64 entry, u32 end,
                                u32 group)
 {
+    u32 node = P2E_ENTRY_BITS(entry, CHILD, 16);
     u32 depth = VOLATILE(s->depth);
     if (depth >= P2E_MAX_DEPTH)
         return P2E_STEP_MALFORMED;
@@ -113,32 +115,34 @@ static P2E_INLINE int p2e_open(struct p2e_state *s, struct p2e_cursor *c, u32 no
     frame->end = c->end;
     frame->node = VOLATILE(s->current.node);
     frame->group = VOLATILE(s->current.group);
+    frame->slot = VOLATILE(s->current.slot);
     frame->seen = s->current.seen;
     VOLATILE(s->depth) = depth + 1;
     VOLATILE(s->current.node) = node;
     VOLATILE(s->current.group) = group;
     s->current.seen = 0;
     c->end = end;
-#if P2E_HAS_SCOPES
-    u32 scope = p2e_table[node & P2E_TABLE_MASK] >> P2E_ROW_SCOPE & 0x3ff;
-    if (scope)
-        p2e_scope_begin(s, scope);
+#if P2E_HAS_ELEMENTS
+    u32 slot = P2E_ENTRY_BITS(entry, SLOT, 10);
+    VOLATILE(s->current.slot) = slot;
+    if (p2e_table[node & P2E_TABLE_MASK] >> P2E_ROW_ELEMENT & 1 && !p2e_element_begin(s, slot))
+        return P2E_STEP_MALFORMED;
 #endif
     return P2E_STEP_MORE;
 }
 
 static P2E_INLINE int p2e_close(struct p2e_state *s, struct p2e_cursor *c)
 {
-#if P2E_HAS_REQUIRED || P2E_HAS_SCOPES
+#if P2E_HAS_REQUIRED || P2E_HAS_ELEMENTS
     u64 header = p2e_table[VOLATILE(s->current.node) & P2E_TABLE_MASK];
 #endif
 #if P2E_HAS_REQUIRED
     if (p2e_needs[header >> P2E_ROW_NEEDS & P2E_NEEDS_MASK] & ~s->current.seen)
         return P2E_STEP_MALFORMED;
 #endif
-#if P2E_HAS_SCOPES
-    if (header >> P2E_ROW_SCOPE & 0x3ff)
-        p2e_scope_end(s, header >> P2E_ROW_SCOPE & 0x3ff);
+#if P2E_HAS_ELEMENTS
+    if (header >> P2E_ROW_ELEMENT & 1 && !p2e_element_end(s, VOLATILE(s->current.slot)))
+        return P2E_STEP_MALFORMED;
 #endif
     u32 depth = VOLATILE(s->depth);
     if (!depth)
@@ -148,6 +152,7 @@ static P2E_INLINE int p2e_close(struct p2e_state *s, struct p2e_cursor *c)
     struct p2e_frame *frame = &s->frames[depth & (P2E_FRAMES - 1)];
     VOLATILE(s->current.node) = frame->node;
     VOLATILE(s->current.group) = frame->group;
+    VOLATILE(s->current.slot) = frame->slot;
     s->current.seen = frame->seen;
     c->end = frame->end;
     return P2E_STEP_MORE;
@@ -239,7 +244,7 @@ static P2E_INLINE int p2e_step_delimited(struct __sk_buff *skb, struct p2e_state
     if (kind == P2E_KIND_MESSAGE) {
         c->pos = pos;
         p2e_take(s, entry, 0);
-        return p2e_open(s, c, P2E_ENTRY_BITS(entry, CHILD, 16), end, 0);
+        return p2e_open(s, c, entry, end, 0);
     }
     if (kind >= P2E_KIND_PACKED_VARINT)
         return p2e_step_packed(skb, s, entry, pos, end);
@@ -285,7 +290,7 @@ static P2E_INLINE int p2e_step(struct __sk_buff *skb, struct p2e_state *s, struc
     if (wire == P2E_WIRE_START_GROUP) {
         if (known)
             p2e_take(s, entry, 0);
-        return p2e_open(s, c, known ? P2E_ENTRY_BITS(entry, CHILD, 16) : 0, c->end, field);
+        return p2e_open(s, c, known ? entry : 0, c->end, field);
     }
     u64 value = word;
     if (wire == P2E_WIRE_VARINT) {
@@ -338,6 +343,7 @@ static P2E_INLINE int p2e_walk(struct __sk_buff *skb, struct p2e_state *s, u32 s
     s->depth = 0;
     s->current.node = P2E_ROOT;
     s->current.group = 0;
+    s->current.slot = 0;
     s->current.seen = 0;
     s->loaded = 0;
     p2e_reset(s);

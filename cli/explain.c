@@ -94,30 +94,13 @@ static int take_apart(struct explanation *x, struct p2e_error *err)
 }
 
 // ---- Words --------------------------------------------------------------------------------------
-static void print_path(const struct p2e_plan *plan, const struct p2e_place *place);
-
-// The repeated field whose elements this scope is, on top of its own path.
-static void print_scope(const struct p2e_plan *plan, const struct p2e_place *scope)
-{
-    for (size_t i = 0; i < plan->place_count; i++) {
-        const struct p2e_place *place = plan->places[i];
-        for (size_t k = 0; k < place->use_count; k++) {
-            if (place->uses[k]->child != scope)
-                continue;
-            print_path(plan, place);
-            printf("%s[].", place->uses[k]->field->name);
-        }
-    }
-}
-
 static void print_path(const struct p2e_plan *plan, const struct p2e_place *place)
 {
-    if (place->scope)
-        print_scope(plan, place);
-    if (!place->parent)
+    const struct p2e_use *use = place->element ? place->owner : place->parent;
+    if (!use)
         return;
-    print_path(plan, place->parent->place);
-    printf("%s.", place->parent->field->name);
+    print_path(plan, use->place);
+    printf("%s%s.", use->field->name, use->field->repeated ? "[]" : "");
 }
 
 static const char *memory_of(const struct p2e_use *use)

@@ -22,14 +22,38 @@ static struct p2e_arena *arena_new(void)
     return arena;
 }
 
-int p2e_cel_compile(const char *text, const struct p2e_message *message,
-                    const struct p2e_schema *schema, struct p2e_cel *cel, struct p2e_error *err)
+// The names as variables; NULL when there is no memory for them.
+static struct p2e_cel_variable *bind_names(const struct p2e_cel_context *context,
+                                           struct p2e_arena *arena)
+{
+    struct p2e_cel_variable *variables =
+        p2e_arena_array(arena, context->name_count, sizeof(*variables));
+    for (size_t i = 0; variables && i < context->name_count; i++) {
+        variables[i] = (struct p2e_cel_variable){context->names[i].name, context->names[i].value,
+                                                 i + 1 < context->name_count ? &variables[i + 1] : NULL};
+    }
+    return variables;
+}
+
+int p2e_cel_compile_in(const char *text, const struct p2e_cel_context *context,
+                       struct p2e_cel *cel, struct p2e_error *err)
 {
     *cel = (struct p2e_cel){.arena = arena_new()};
-    if (!cel->arena)
+    const struct p2e_cel_variable *variables =
+        cel->arena ? bind_names(context, cel->arena) : NULL;
+    if (!variables) {
+        p2e_cel_free(cel);
         return p2e_error_set(err, "out of memory");
-
-    struct p2e_cel_checker checker = {text, message, schema, cel->arena, err, NULL};
+    }
+    struct p2e_cel_checker checker = {
+        .text = text,
+        .context = context,
+        .message = context->message,
+        .schema = context->schema,
+        .arena = cel->arena,
+        .err = err,
+        .variables = variables,
+    };
     struct p2e_cel_node *node = p2e_cel_parse(text, cel->arena, err);
     cel->root = node ? p2e_cel_check(&checker, node) : NULL;
     if (!cel->root) {
@@ -37,6 +61,16 @@ int p2e_cel_compile(const char *text, const struct p2e_message *message,
         return -1;
     }
     return 0;
+}
+
+int p2e_cel_compile(const char *text, const struct p2e_message *message,
+                    const struct p2e_schema *schema, struct p2e_cel *cel, struct p2e_error *err)
+{
+    struct p2e_cel_expr this = {.op = P2E_CEL_THIS, .type = {P2E_CEL_MESSAGE, .message = message}};
+    struct p2e_cel_name names[] = {{"this", &this}};
+    struct p2e_cel_context context = {
+        .message = message, .schema = schema, .names = names, .name_count = 1, .bare = true};
+    return p2e_cel_compile_in(text, &context, cel, err);
 }
 
 void p2e_cel_free(struct p2e_cel *cel)

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "compiler/arena.h"
+#include "compiler/dynamic.h"
 #include "compiler/regex.h"
 #include "compiler/schema.h"
 
@@ -39,10 +41,11 @@ struct p2e_cel_type {
 enum p2e_cel_op {
     P2E_CEL_CONST,        // a literal, or an enum value by name; `value`
     P2E_CEL_THIS,         // the message that the rule is about
-    P2E_CEL_ELEMENT,      // the variable of the macro `binder`: an element of its list
+    P2E_CEL_ELEMENT,      // an element of the list (or of the map: an entry) that args[0] of
+                          // `binder`, a macro or an EACH, is
     P2E_CEL_SELECT,       // args[0] is the message, `field` what is selected
     P2E_CEL_HAS,          // has(m.f): args[0] is m, `field` is f
-    P2E_CEL_LIST_LITERAL, // only as args[1] of an IN; may be empty
+    P2E_CEL_LIST_LITERAL, // may be empty
     P2E_CEL_NOT,
     P2E_CEL_NEGATE,
     P2E_CEL_AND, // AND and OR: two args or more, in source order, each of them bool
@@ -60,11 +63,14 @@ enum p2e_cel_op {
     P2E_CEL_ALL, // args: list, condition on the ELEMENT
     P2E_CEL_EXISTS,
     P2E_CEL_EXISTS_ONE,
+    P2E_CEL_EACH,   // no part of an expression: the binder of rules about every element of args[0]
+    P2E_CEL_UNIQUE, // args: list of scalars. No two elements are equal
     P2E_CEL_ADD,
     P2E_CEL_SUBTRACT,
     P2E_CEL_MULTIPLY,
     P2E_CEL_DIVIDE,
     P2E_CEL_MODULO,
+    P2E_CEL_AT,   // args: list or map, index or key: CONST. An error where there is none
     P2E_CEL_SIZE, // of string (code points), bytes, list, map
     P2E_CEL_STARTS_WITH,
     P2E_CEL_ENDS_WITH,
@@ -88,6 +94,7 @@ struct p2e_cel_value {
             const char *data; // string and bytes, unescaped; may hold NUL
             size_t size;
         } text;
+        const struct p2e_dynamic *message;
     };
 };
 
@@ -109,6 +116,25 @@ struct p2e_cel {
     void *arena;               // private
 };
 
+// What the names of a rule stand for.
+struct p2e_cel_name {
+    const char *name;
+    const struct p2e_cel_expr *value; // a CONST, or a part of the message: copied where it is named
+};
+
+struct p2e_cel_context {
+    const struct p2e_message *message; // names of types are looked for from its package outwards
+    const struct p2e_schema *schema;
+    const struct p2e_cel_name *names;
+    size_t name_count;
+    bool bare; // a bare identifier may be a field of `this`, which is one of the names
+    bool raw;  // Any and its kin are messages with fields, as they are on the wire
+};
+
+// Parses and checks `text` as a rule in a context, all of which outlives *cel.
+int p2e_cel_compile_in(const char *text, const struct p2e_cel_context *context,
+                       struct p2e_cel *cel, struct p2e_error *err);
+
 // Parses and checks `text` as a rule about `message`. A bare identifier is a field of `message`;
 // `this` is the message itself. Constant subexpressions are folded, so that "1 + 2" is a CONST; one
 // whose folding is an error (1 / 0) stays as it is, for it is an error only when it is evaluated.
@@ -119,6 +145,11 @@ struct p2e_cel {
 int p2e_cel_compile(const char *text, const struct p2e_message *message,
                     const struct p2e_schema *schema, struct p2e_cel *cel, struct p2e_error *err);
 void p2e_cel_free(struct p2e_cel *cel);
+
+// What `field`, no map, is in a constant message: *expr becomes a CONST, or a LIST_LITERAL of them.
+// The memory is the arena's; -1 when there is none.
+int p2e_cel_constant(const struct p2e_dynamic *message, const struct p2e_field *field,
+                     struct p2e_arena *arena, struct p2e_cel_expr *expr);
 
 // The type that a field's value has in a rule.
 struct p2e_cel_type p2e_cel_type_of_field(const struct p2e_field *field);

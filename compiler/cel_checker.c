@@ -14,13 +14,13 @@ typedef const struct p2e_cel_checker checker;
 typedef const struct p2e_cel_node node;
 typedef struct p2e_cel_expr expr;
 
-// Recursion is as deep as the parser's tree, which is bounded.
-static expr *check(checker *c, node *n);
+#define fail  p2e_cel_fail
+#define make  p2e_cel_make
+#define check p2e_cel_check_node // recursion is as deep as the parser's tree, which is bounded
 
 // ---- Errors -------------------------------------------------------------------------------------
 
-__attribute__((format(printf, 3, 4))) static expr *fail(checker *c, struct p2e_span span,
-                                                        const char *format, ...)
+expr *p2e_cel_fail(checker *c, struct p2e_span span, const char *format, ...)
 {
     char sentence[P2E_ERROR_SIZE];
     va_list args;
@@ -33,8 +33,7 @@ __attribute__((format(printf, 3, 4))) static expr *fail(checker *c, struct p2e_s
 
 // ---- Typed nodes --------------------------------------------------------------------------------
 
-static expr *make(checker *c, node *n, enum p2e_cel_op op, struct p2e_cel_type type,
-                  size_t arg_count)
+expr *make(checker *c, node *n, enum p2e_cel_op op, struct p2e_cel_type type, size_t arg_count)
 {
     expr *e = p2e_arena_new(c->arena, expr);
     expr **args = p2e_arena_array(c->arena, arg_count, sizeof(*args));
@@ -120,7 +119,7 @@ static const struct p2e_field *find_field(checker *c, const struct p2e_cel_type 
         fail(c, n->token, "values of a map by key are not supported yet; size() of a map is");
     } else if (type->kind != P2E_CEL_MESSAGE) {
         fail(c, n->token, "the type %s has no field \"%s\"", name, n->name);
-    } else if (p2e_cel_is_special(type)) {
+    } else if (p2e_cel_is_special(type) && !c->context->raw) {
         special_message(c, n->token, type);
     } else {
         const struct p2e_field *field = p2e_message_field(type->message, n->name);
@@ -129,22 +128,21 @@ static const struct p2e_field *find_field(checker *c, const struct p2e_cel_type 
     return NULL;
 }
 
-static expr *select_field(checker *c, expr *operand, node *n)
+static expr *select_found(checker *c, expr *operand, const struct p2e_field *field, node *n)
 {
-    const struct p2e_field *field = find_field(c, &operand->type, n);
-    expr *e = field ? make(c, n, P2E_CEL_SELECT, p2e_cel_type_of_field(field), 1) : NULL;
+    expr *e = make(c, n, P2E_CEL_SELECT, p2e_cel_type_of_field(field), 1);
     if (!e)
         return NULL;
     e->type.dynamic = operand->type.dynamic;
     e->args[0] = operand;
     e->field = field;
-    return e;
+    return operand->op == P2E_CEL_CONST ? p2e_cel_fold_select(c, e) : e;
 }
 
-static expr *make_this(checker *c, node *n)
+static expr *select_field(checker *c, expr *operand, node *n)
 {
-    struct p2e_cel_type type = {.kind = P2E_CEL_MESSAGE, .message = c->message};
-    return make(c, n, P2E_CEL_THIS, type, 0);
+    const struct p2e_field *field = find_field(c, &operand->type, n);
+    return field ? select_found(c, operand, field, n) : NULL;
 }
 
 // ---- Names --------------------------------------------------------------------------------------
@@ -167,45 +165,54 @@ static bool is_this(node *n)
     return strcmp(n->name, "this") == 0;
 }
 
-static const struct p2e_cel_variable *find_variable(checker *c, node *n)
+static const struct p2e_cel_variable *find_variable_named(checker *c, const char *name)
 {
-    for (const struct p2e_cel_variable *v = n->absolute ? NULL : c->variables; v; v = v->outer) {
-        if (strcmp(v->name, n->name) == 0)
+    for (const struct p2e_cel_variable *v = c->variables; v; v = v->outer) {
+        if (strcmp(v->name, name) == 0)
             return v;
     }
     return NULL;
 }
 
-static struct p2e_cel_type element_type(const struct p2e_cel_type *list)
+static const struct p2e_cel_variable *find_variable(checker *c, node *n)
 {
-    return (struct p2e_cel_type){.kind = list->element, .message = list->message};
+    return n->absolute ? NULL : find_variable_named(c, n->name);
 }
 
-static expr *make_element(checker *c, node *n, const expr *binder)
+static expr *make_variable(checker *c, node *n, const struct p2e_cel_variable *variable)
 {
-    expr *e = make(c, n, P2E_CEL_ELEMENT, element_type(&binder->args[0]->type), 0);
-    if (e)
-        e->binder = binder;
+    expr *e = make(c, n, variable->value->op, variable->value->type, 0);
+    if (!e)
+        return NULL;
+    *e = *variable->value;
+    e->span = n->span;
+    e->token = n->token;
     return e;
 }
 
-// A variable, `this`, or a field of it; NULL when the name is none.
+// `this` where the bare name is a field of it, else NULL.
+static const struct p2e_cel_variable *find_bare(checker *c, node *n)
+{
+    bool bare = c->context->bare && !n->absolute && p2e_message_field(c->message, n->name);
+    return bare ? find_variable_named(c, "this") : NULL;
+}
+
+// A variable, or a field of `this`; NULL when the name is none.
 static expr *check_root(checker *c, node *n, bool *found)
 {
     const struct p2e_cel_variable *variable = find_variable(c, n);
-    if (variable) {
-        *found = true;
-        return make_element(c, n, variable->binder);
-    }
-    *found = is_this(n) || (!n->absolute && p2e_message_field(c->message, n->name));
-    expr *this = *found ? make_this(c, n) : NULL;
-    return !this || is_this(n) ? this : select_field(c, this, n);
+    const struct p2e_cel_variable *bare = variable ? NULL : find_bare(c, n);
+    *found = variable || bare;
+    if (variable)
+        return make_variable(c, n, variable);
+    expr *this = bare ? make_variable(c, n, bare) : NULL;
+    return this ? select_field(c, this, n) : NULL;
 }
 
 // Are all of the path's names fields, one of the other?
 static bool is_field_path(checker *c, const struct p2e_cel_path *path)
 {
-    const struct p2e_message *message = c->message;
+    const struct p2e_message *message = c->context->bare ? c->message : NULL;
     for (size_t i = is_this(path->parts[0]); i < path->count; i++) {
         const struct p2e_field *field =
             message ? p2e_message_field(message, path->parts[i]->name) : NULL;
@@ -232,7 +239,7 @@ static expr *check_enum_value(checker *c, node *n, const struct p2e_cel_path *pa
 
 static expr *check_path(checker *c, node *n, const struct p2e_cel_path *path)
 {
-    bool bound = find_variable(c, path->parts[0]) != NULL;
+    bool bound = !is_this(path->parts[0]) && find_variable(c, path->parts[0]);
     const struct p2e_enum_value *value = bound ? NULL : p2e_cel_enum_value(c, path);
     if (value)
         return check_enum_value(c, n, path, value);
@@ -255,26 +262,35 @@ static expr *check_name(checker *c, node *n)
     return operand ? select_field(c, operand, n) : NULL;
 }
 
+static expr *make_has(checker *c, node *n, expr *operand, const struct p2e_field *field)
+{
+    expr *e = make(c, n, P2E_CEL_HAS, scalar(P2E_CEL_BOOL), 1);
+    if (!e)
+        return NULL;
+    e->args[0] = operand;
+    e->field = field;
+    if (operand->op != P2E_CEL_CONST)
+        return e;
+    bool value = p2e_dynamic_has(operand->value.message, field);
+    return p2e_cel_become(e, (struct p2e_cel_value){.boolean = value});
+}
+
 // has(a.b), and has(b) for has(this.b).
 static expr *check_has(checker *c, node *n)
 {
     if (n->arg_count != 1)
         return fail(c, n->token, "has() takes one argument, a field: has(this.field)");
     node *arg = n->args[0];
-    bool bare = arg->kind == P2E_NODE_IDENT && !is_this(arg) && !find_variable(c, arg);
-    if (!bare && arg->kind != P2E_NODE_SELECT)
+    bool ident = arg->kind == P2E_NODE_IDENT && !find_variable(c, arg);
+    const struct p2e_cel_variable *bare = ident ? find_bare(c, arg) : NULL;
+    if (!ident && arg->kind != P2E_NODE_SELECT)
         return fail(c, arg->span, "has() takes a field: has(this.field)");
-    if (bare && !p2e_message_field(c->message, arg->name))
+    if (ident && !bare)
         return check_name(c, arg);
 
-    expr *operand = bare ? make_this(c, arg) : check(c, arg->args[0]);
+    expr *operand = bare ? make_variable(c, arg, bare) : check(c, arg->args[0]);
     const struct p2e_field *field = operand ? find_field(c, &operand->type, arg) : NULL;
-    expr *e = field ? make(c, n, P2E_CEL_HAS, scalar(P2E_CEL_BOOL), 1) : NULL;
-    if (!e)
-        return NULL;
-    e->args[0] = operand;
-    e->field = field;
-    return e;
+    return field ? make_has(c, n, operand, field) : NULL;
 }
 
 // ---- Operators and functions with overloads -----------------------------------------------------
@@ -376,6 +392,8 @@ static expr *apply_to(checker *c, node *n, const struct p2e_cel_function *functi
     expr *e = apply_to_constants(c, n, function, args, types);
     if (e)
         return e;
+    if (function->shape == P2E_SHAPE_EQUALITY && p2e_cel_is_list_test(args))
+        return build(c, n, function, P2E_CEL_BOOL, args);
     if (function->shape == P2E_SHAPE_EQUALITY && are_comparable(&types[0], &types[1]))
         types[1] = types[0];
     const struct p2e_cel_overload *overload = p2e_cel_overload(function, types);
@@ -406,46 +424,7 @@ static expr *apply(checker *c, node *n, const struct p2e_cel_function *function)
     return apply_to(c, n, function, args);
 }
 
-// ---- Macros -------------------------------------------------------------------------------------
-
-static bool is_bool(checker *c, const expr *e, const char *what);
-
-static bool is_macro(const struct p2e_cel_function *function)
-{
-    return function->op >= P2E_CEL_ALL && function->op <= P2E_CEL_EXISTS_ONE;
-}
-
-static expr *check_macro_list(checker *c, node *n)
-{
-    char name[NAME_SIZE];
-    expr *list = check(c, n->args[0]);
-    if (!list)
-        return NULL;
-    p2e_cel_type_name(&list->type, name, sizeof(name));
-    if (list->type.kind == P2E_CEL_MAP)
-        return fail(c, n->token, "%s() over a map is not supported yet", n->name);
-    if (list->type.kind != P2E_CEL_LIST)
-        return fail(c, n->token, "%s() goes over a list, not over %s", n->name, name);
-    return list;
-}
-
-// list.all(x, condition)
-static expr *check_macro(checker *c, node *n, const struct p2e_cel_function *function)
-{
-    if (n->arg_count != 3 || n->args[1]->kind != P2E_NODE_IDENT)
-        return fail(c, n->token, "%s() takes a name and a condition: list.%s(x, x > 0)", n->name,
-                    n->name);
-    expr *list = check_macro_list(c, n);
-    expr *e = list ? make(c, n, function->op, scalar(P2E_CEL_BOOL), 2) : NULL;
-    if (!e)
-        return NULL;
-    e->args[0] = list;
-    struct p2e_cel_variable variable = {n->args[1]->name, e, c->variables};
-    struct p2e_cel_checker inner = *c;
-    inner.variables = &variable;
-    e->args[1] = check(&inner, n->args[2]);
-    return e->args[1] && is_bool(c, e->args[1], "the condition is a") ? e : NULL;
-}
+// ---- Functions ----------------------------------------------------------------------------------
 
 static expr *unknown_function(checker *c, node *n)
 {
@@ -498,6 +477,22 @@ static expr *check_format(checker *c, node *n)
     for (size_t i = 0; i < values->arg_count && e->args[i]; i++)
         e->args[i + 1] = check(c, values->args[i]);
     return e->args[values->arg_count] ? e : NULL;
+}
+
+// getField(message, 'name'): what message.name is, for names that are words of CEL.
+static expr *check_get_field(checker *c, node *n)
+{
+    if (n->arg_count != 2 || n->receiver)
+        return fail(c, n->token, "getField() takes a message and a field's name: getField(m, 'in')");
+    expr *message = check(c, n->args[0]), *name = message ? check(c, n->args[1]) : NULL;
+    if (!name)
+        return NULL;
+    if (name->op != P2E_CEL_CONST || name->type.kind != P2E_CEL_STRING)
+        return fail(c, n->args[1]->span, "getField() takes the field's name as a constant string");
+    struct p2e_cel_node select = *n;
+    select.name = name->value.text.data;
+    select.token = n->args[1]->span;
+    return select_field(c, message, &select);
 }
 
 // The place of the rule's text that `fault` of a pattern is about: all of the literal where it is
@@ -578,8 +573,10 @@ static expr *check_call(checker *c, node *n)
         return fail(c, n->token, "%s() is called on a value: a.%s(b)", n->name, n->name);
     if (function->op == P2E_CEL_HAS)
         return check_has(c, n);
-    if (is_macro(function))
-        return check_macro(c, n, function);
+    if (function->op >= P2E_CEL_ALL && function->op <= P2E_CEL_EXISTS_ONE)
+        return p2e_cel_check_macro(c, n, function);
+    if (function->op == P2E_CEL_SELECT)
+        return check_get_field(c, n);
     if (function->op == P2E_CEL_CONVERT && n->receiver)
         return fail(c, n->token, "%s() is not called on a value: %s(a)", n->name, n->name);
     if (!takes(function, n->arg_count))
@@ -595,7 +592,7 @@ static expr *check_call(checker *c, node *n)
 
 // ---- Logic --------------------------------------------------------------------------------------
 
-static bool is_bool(checker *c, const expr *e, const char *what)
+bool p2e_cel_is_bool(checker *c, const expr *e, const char *what)
 {
     char name[NAME_SIZE], offer[P2E_CEL_OFFER_SIZE];
     if (e->type.kind == P2E_CEL_BOOL)
@@ -617,7 +614,7 @@ static expr *check_logic(checker *c, node *n)
                                              : "! takes";
     for (size_t i = 0; e && i < n->arg_count; i++) {
         e->args[i] = check(c, n->args[i]);
-        if (!e->args[i] || !is_bool(c, e->args[i], what))
+        if (!e->args[i] || !p2e_cel_is_bool(c, e->args[i], what))
             return NULL;
     }
     return e ? p2e_cel_fold(e) : NULL;
@@ -647,7 +644,7 @@ static expr *check_conditional(checker *c, node *n)
     expr *args[3];
     for (size_t i = 0; i < 3; i++) {
         args[i] = check(c, n->args[i]);
-        if (!args[i] || (i == 0 && !is_bool(c, args[0], "what stands before ? is")))
+        if (!args[i] || (i == 0 && !p2e_cel_is_bool(c, args[0], "what stands before ? is")))
             return NULL;
     }
     if (!check_branches(c, n, args + 1))
@@ -692,6 +689,21 @@ static expr *check_list_literal(checker *c, node *n, expr *element)
     return e;
 }
 
+// key in map
+static expr *check_map_key(checker *c, node *n, expr *key, expr *map)
+{
+    char names[2][NAME_SIZE], offer[P2E_CEL_OFFER_SIZE];
+    struct p2e_cel_type wanted = p2e_cel_type_of_field(&map->type.message->fields[0]);
+    if (wanted.kind == key->type.kind)
+        return map;
+    p2e_cel_type_name(&key->type, names[0], NAME_SIZE);
+    p2e_cel_type_name(&map->type, names[1], NAME_SIZE);
+    if (p2e_cel_offer_literal(c, n->args[0], wanted.kind, offer))
+        return fail(c, n->args[0]->span, "%s is no key of a %s; write %s", names[0], names[1],
+                    offer);
+    return fail(c, n->token, "%s is no key of a %s", names[0], names[1]);
+}
+
 static expr *check_list(checker *c, node *n, expr *element)
 {
     char names[2][NAME_SIZE];
@@ -701,13 +713,13 @@ static expr *check_list(checker *c, node *n, expr *element)
     p2e_cel_type_name(&element->type, names[0], NAME_SIZE);
     p2e_cel_type_name(&list->type, names[1], NAME_SIZE);
     if (list->type.kind == P2E_CEL_MAP)
-        return fail(c, n->token, "keys of a map are not supported yet; size() of a map is");
+        return check_map_key(c, n, element, list);
     if (list->type.kind == P2E_CEL_STRING || list->type.kind == P2E_CEL_BYTES)
         return fail(c, n->token, "\"in\" looks into a list, not into %s; write a.contains(b)",
                     names[1]);
     if (list->type.kind != P2E_CEL_LIST)
         return fail(c, n->token, "\"in\" looks into a list, not into %s", names[1]);
-    if (list->type.element == element->type.kind)
+    if (list->type.element == element->type.kind || p2e_cel_is_empty_list(list))
         return list;
 
     char offer[P2E_CEL_OFFER_SIZE];
@@ -763,7 +775,7 @@ static expr *check_literal(checker *c, node *n)
     return e;
 }
 
-static expr *check(checker *c, node *n)
+expr *check(checker *c, node *n)
 {
     switch (n->kind) {
     case P2E_NODE_LITERAL:
@@ -776,11 +788,9 @@ static expr *check(checker *c, node *n)
     case P2E_NODE_OPERATOR:
         return check_operator(c, n);
     case P2E_NODE_LIST:
-        return fail(c, n->span, "a list in brackets is supported only right of \"in\"");
+        return p2e_cel_check_list(c, n);
     case P2E_NODE_INDEX:
-        return fail(c, n->token,
-                    "[] after a value is not supported yet; of a list, size() and "
-                    "\"in\" are, of a map, size()");
+        return p2e_cel_check_index(c, n);
     case P2E_NODE_MAP:
         return fail(c, n->token, "map literals are not supported");
     case P2E_NODE_STRUCT:
@@ -793,5 +803,5 @@ expr *p2e_cel_check(checker *c, node *n)
 {
     expr *e = check(c, n);
     bool text = e && e->type.kind == P2E_CEL_STRING && e->op != P2E_CEL_SELECT;
-    return e && (text || is_bool(c, e, "a rule is a")) ? p2e_cel_result(c, e) : NULL;
+    return e && (text || p2e_cel_is_bool(c, e, "a rule is a")) ? p2e_cel_result(c, e) : NULL;
 }

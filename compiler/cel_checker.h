@@ -2,18 +2,20 @@
 #ifndef P2E_COMPILER_CEL_CHECKER_H
 #define P2E_COMPILER_CEL_CHECKER_H
 
+#include "compiler/cel_functions.h"
 #include "compiler/cel_parser.h"
 
-// A name that a macro binds, looked for from the innermost outwards.
+// A name that stands for `value`, looked for from the innermost outwards.
 struct p2e_cel_variable {
     const char *name;
-    const struct p2e_cel_expr *binder;
+    const struct p2e_cel_expr *value;
     const struct p2e_cel_variable *outer;
 };
 
 struct p2e_cel_checker {
     const char *text;
-    const struct p2e_message *message;
+    const struct p2e_cel_context *context;
+    const struct p2e_message *message; // the context's
     const struct p2e_schema *schema;
     struct p2e_arena *arena;
     struct p2e_error *err;
@@ -23,6 +25,44 @@ struct p2e_cel_checker {
 // The rule's tree, of type bool; NULL is an error.
 struct p2e_cel_expr *p2e_cel_check(const struct p2e_cel_checker *checker,
                                    const struct p2e_cel_node *node);
+
+// ---- For the checker's own parts ----------------------------------------------------------------
+
+#define P2E_CEL_NAME_SIZE 256 // of a type, as an error shows it
+
+// The tree of a node and what is below it; NULL is an error.
+struct p2e_cel_expr *p2e_cel_check_node(const struct p2e_cel_checker *checker,
+                                        const struct p2e_cel_node *node);
+// A new tree node with room for its arguments; NULL when there is no memory, which is an error.
+struct p2e_cel_expr *p2e_cel_make(const struct p2e_cel_checker *checker,
+                                  const struct p2e_cel_node *node, enum p2e_cel_op op,
+                                  struct p2e_cel_type type, size_t arg_count);
+// Sets the error, with a caret under `span`. Returns NULL.
+__attribute__((format(printf, 3, 4))) struct p2e_cel_expr *
+p2e_cel_fail(const struct p2e_cel_checker *checker, struct p2e_span span, const char *format, ...);
+// Is it a bool? If not, the error begins with `what`: "! takes".
+bool p2e_cel_is_bool(const struct p2e_cel_checker *checker, const struct p2e_cel_expr *expr,
+                     const char *what);
+
+// ---- Macros (cel_macro.c) -----------------------------------------------------------------------
+
+struct p2e_cel_expr *p2e_cel_check_macro(const struct p2e_cel_checker *checker,
+                                         const struct p2e_cel_node *node,
+                                         const struct p2e_cel_function *function);
+
+// ---- Lists and maps (cel_list.c) ----------------------------------------------------------------
+
+// [a, b] anywhere but on the right of "in".
+struct p2e_cel_expr *p2e_cel_check_list(const struct p2e_cel_checker *checker,
+                                        const struct p2e_cel_node *node);
+// a[b]
+struct p2e_cel_expr *p2e_cel_check_index(const struct p2e_cel_checker *checker,
+                                         const struct p2e_cel_node *node);
+bool p2e_cel_is_empty_list(const struct p2e_cel_expr *expr);
+// Are the two arguments of == a list of the message and one of constants that it can be equal to?
+bool p2e_cel_is_list_test(struct p2e_cel_expr *const args[2]);
+// The type of an element of a list, or of a map's entry.
+struct p2e_cel_type p2e_cel_element_type(const struct p2e_cel_type *list);
 
 // Is it one of protobuf's own messages that CEL sees as something else: a time, a number, JSON?
 bool p2e_cel_is_special(const struct p2e_cel_type *type);
@@ -65,6 +105,10 @@ bool p2e_cel_offer_bool(const struct p2e_cel_checker *checker, const struct p2e_
 struct p2e_cel_expr *p2e_cel_fold(struct p2e_cel_expr *expr);
 // `expr` itself as a constant of its type.
 struct p2e_cel_expr *p2e_cel_become(struct p2e_cel_expr *expr, struct p2e_cel_value value);
+
+// `select`, of a constant message: its field's value, as constants. NULL is an error.
+struct p2e_cel_expr *p2e_cel_fold_select(const struct p2e_cel_checker *checker,
+                                         struct p2e_cel_expr *select);
 
 // The same for what makes new values (cel_convert.c): a CONVERT, and an ADD of strings or bytes.
 // Texts that not every implementation of CEL reads or writes alike are left as they are.

@@ -286,8 +286,50 @@ static struct p2e_cel_expr *fold_in(struct p2e_cel_expr *expr)
     return become_bool(expr, false);
 }
 
+static bool is_constant_list(const struct p2e_cel_expr *expr)
+{
+    return expr->op == P2E_CEL_LIST_LITERAL && all_const(expr);
+}
+
+static bool has_equal_before(const struct p2e_cel_expr *list, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (equals(list->args[i], list->args[index]))
+            return true;
+    }
+    return false;
+}
+
+static struct p2e_cel_expr *fold_list(struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_expr *list = expr->args[0];
+    if (expr->op == P2E_CEL_SIZE)
+        return p2e_cel_become(expr, (struct p2e_cel_value){.integer = (int64_t)list->arg_count});
+    if (expr->op != P2E_CEL_UNIQUE || list->arg_count > 10000)
+        return expr;
+    for (size_t i = 0; i < list->arg_count; i++) {
+        if (has_equal_before(list, i))
+            return become_bool(expr, false);
+    }
+    return become_bool(expr, true);
+}
+
+static bool equal_lists(const struct p2e_cel_expr *a, const struct p2e_cel_expr *b)
+{
+    bool equal = a->arg_count == b->arg_count;
+    for (size_t i = 0; equal && i < a->arg_count; i++)
+        equal = equals(a->args[i], b->args[i]);
+    return equal;
+}
+
 struct p2e_cel_expr *p2e_cel_fold(struct p2e_cel_expr *expr)
 {
+    if (expr->arg_count == 1 && is_constant_list(expr->args[0]))
+        return fold_list(expr);
+    if ((expr->op == P2E_CEL_EQ || expr->op == P2E_CEL_NE) && is_constant_list(expr->args[0]) &&
+        is_constant_list(expr->args[1]))
+        return become_bool(expr, equal_lists(expr->args[0], expr->args[1]) ==
+                                     (expr->op == P2E_CEL_EQ));
     if (expr->op == P2E_CEL_AND || expr->op == P2E_CEL_OR)
         return fold_chain(expr);
     if (expr->op == P2E_CEL_IN)

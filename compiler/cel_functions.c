@@ -59,6 +59,8 @@ static const struct p2e_cel_function functions[] = {
     {"exists", P2E_CEL_EXISTS, P2E_SHAPE_NONE, true, 3, NULL},
     {"exists_one", P2E_CEL_EXISTS_ONE, P2E_SHAPE_NONE, true, 3, NULL},
     {"existsOne", P2E_CEL_EXISTS_ONE, P2E_SHAPE_NONE, true, 3, NULL},
+    {"getField", P2E_CEL_SELECT, P2E_SHAPE_NONE, false, 2, NULL},
+    {"unique", P2E_CEL_UNIQUE, P2E_SHAPE_UNIQUE, true, 1, NULL},
     REFUSED("map", MACRO),
     REFUSED("filter", MACRO),
     REFUSED("transformList", MACRO),
@@ -94,7 +96,6 @@ static const struct p2e_cel_function functions[] = {
     {"isInf", P2E_CEL_IS_INF, P2E_SHAPE_IS_INF, true, 2, NULL},
     {"isNan", P2E_CEL_IS_NAN, P2E_SHAPE_IS_NAN, true, 1, NULL},
     REFUSED("isFinite", REAL),
-    REFUSED("unique", LISTS),
     REFUSED("distinct", LISTS),
     REFUSED("first", LISTS),
     REFUSED("flatten", LISTS),
@@ -254,6 +255,8 @@ static const struct p2e_cel_overload overloads[] = {
     {P2E_SHAPE_SIZE, {BYTES, NONE}, INT, NULL},
     {P2E_SHAPE_SIZE, {LIST, NONE}, INT, NULL},
     {P2E_SHAPE_SIZE, {MAP, NONE}, INT, NULL},
+
+    {P2E_SHAPE_UNIQUE, {LIST, NONE}, BOOL, NULL},
 
     {P2E_SHAPE_TEXT, {STRING, STRING}, BOOL, NULL},
     {P2E_SHAPE_TEXT, {BYTES, BYTES}, BOOL, NULL},

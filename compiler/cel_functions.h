@@ -27,6 +27,7 @@ enum p2e_cel_shape {
     P2E_SHAPE_IS_NAN,
     P2E_SHAPE_IS_INF,
     P2E_SHAPE_FORMAT,
+    P2E_SHAPE_UNIQUE,
 };
 
 struct p2e_cel_function {

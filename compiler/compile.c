@@ -11,6 +11,7 @@
 #include "compiler/emit.h"
 #include "compiler/object.h"
 #include "compiler/process.h"
+#include "compiler/validate.h"
 
 void p2e_program_source_free(struct p2e_program_source *source)
 {
@@ -18,36 +19,40 @@ void p2e_program_source_free(struct p2e_program_source *source)
 }
 
 // ---- Rules to a plan ----------------------------------------------------------------------------
-static int check_rules(const struct p2e_filter *filter, const struct p2e_message *message,
-                       const struct p2e_schema *schema, struct p2e_plan_rule *rules,
-                       struct p2e_error *err)
+static int add_rule(struct p2e_rules *rules, const struct p2e_rule *rule,
+                    const struct p2e_message *message, const struct p2e_schema *schema,
+                    struct p2e_error *err)
+{
+    struct p2e_plan_rule added = {
+        .id = rule->id, .expression = rule->expression, .message = rule->message};
+    if (p2e_cel_compile(rule->expression, message, schema, &added.cel, err) < 0)
+        return p2e_error_prefix(err, "rule \"%s\"", rule->id);
+    return p2e_rules_add(rules, rules->root, &added, err);
+}
+
+static int add_rules(struct p2e_rules *rules, const struct p2e_filter *filter,
+                     const struct p2e_message *message, const struct p2e_schema *schema,
+                     struct p2e_error *err)
 {
     for (size_t i = 0; i < filter->rule_count; i++) {
-        const struct p2e_rule *rule = &filter->rules[i];
-        rules[i].id = rule->id;
-        rules[i].expression = rule->expression;
-        if (p2e_cel_compile(rule->expression, message, schema, &rules[i].cel, err) < 0)
-            return p2e_error_prefix(err, "rule \"%s\"", rule->id);
+        if (add_rule(rules, &filter->rules[i], message, schema, err) < 0)
+            return -1;
     }
-    return 0;
+    return p2e_validate_rules(message, schema, rules, err);
 }
 
 static int make_plan(const struct p2e_filter *filter, const struct p2e_schema *schema,
                      struct p2e_plan *plan, struct p2e_error *err)
 {
+    struct p2e_rules rules = {0};
     const struct p2e_message *message = p2e_schema_require(schema, filter->message, err);
     if (!message)
         return -1;
-    struct p2e_plan_rule *rules = calloc(filter->rule_count + 1, sizeof(*rules));
-    if (!rules)
-        return p2e_error_set(err, "out of memory");
-    if (check_rules(filter, message, schema, rules, err) < 0) {
-        for (size_t i = 0; i < filter->rule_count; i++)
-            p2e_cel_free(&rules[i].cel);
-        free(rules);
+    if (p2e_rules_init(&rules, err) < 0 || add_rules(&rules, filter, message, schema, err) < 0) {
+        p2e_rules_free(&rules);
         return -1;
     }
-    return p2e_plan_make(message, schema, rules, filter->rule_count, filter->max_depth, plan, err);
+    return p2e_plan_make(message, schema, &rules, filter->max_depth, plan, err);
 }
 
 // ---- A plan to one source file ------------------------------------------------------------------
@@ -92,12 +97,9 @@ static int write_source(const struct p2e_filter *filter, const struct p2e_plan *
 {
     _cleanup_(p2e_buffer_free) struct p2e_buffer emitted = {0};
     _cleanup_free_ char *canonical = p2e_filter_canonical(filter);
-    _cleanup_free_ const char **messages = calloc(filter->rule_count + 1, sizeof(*messages));
-    if (!canonical || !messages)
+    if (!canonical)
         return p2e_error_set(err, "out of memory");
-    for (size_t i = 0; i < filter->rule_count; i++)
-        messages[i] = filter->rules[i].message;
-    struct p2e_emit_names names = {filter->name, canonical, messages};
+    struct p2e_emit_names names = {filter->name, canonical};
     if (p2e_emit(plan, &names, &emitted, source->digest, err) < 0)
         return -1;
     struct amalgam amalgam = {.out = &source->text};

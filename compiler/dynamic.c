@@ -17,6 +17,7 @@ struct p2e_dynamic {
     struct slot *slots; // one a field, then one an extension; NULL as long as none was set
     const struct p2e_field **chosen; // one a oneof: its member that is set
     bool unknown_number;             // of a closed enum was met
+    uint32_t unknown_field;          // number of one that was met, 0 for none
 };
 
 struct decoder {
@@ -103,6 +104,11 @@ union p2e_dynamic_value p2e_dynamic_get(const struct p2e_dynamic *message,
         return (union p2e_dynamic_value){
             .text = {field->default_text ? field->default_text : "", field->default_size}};
     return number(field->type, field->default_bits);
+}
+
+uint32_t p2e_dynamic_unknown(const struct p2e_dynamic *message)
+{
+    return message ? message->unknown_field : 0;
 }
 
 // ---- Errors -------------------------------------------------------------------------------------
@@ -348,8 +354,10 @@ static int decode_field(const struct decoder *d, struct p2e_wire *wire,
                         const struct p2e_wire_field *sent, unsigned depth, struct p2e_dynamic *m)
 {
     const struct p2e_field *field = find_field(m->type, sent->number);
-    if (!field)
+    if (!field) {
+        m->unknown_field = sent->number;
         return decode_unknown(d, wire, sent, depth);
+    }
     enum p2e_wire_type expected = wire_type_of(field->type);
     bool is_number = !field->message && !is_text(field);
     if (field->repeated && is_number && sent->type == P2E_WIRE_BYTES)

@@ -55,4 +55,7 @@ union p2e_dynamic_value p2e_dynamic_at(const struct p2e_dynamic *message,
 const struct p2e_field *p2e_dynamic_next(const struct p2e_dynamic *message,
                                          const struct p2e_field *previous);
 
+// Number of a field of the message itself that the schema does not know; 0 for none.
+uint32_t p2e_dynamic_unknown(const struct p2e_dynamic *message);
+
 #endif

@@ -12,8 +12,8 @@
 
 #define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
 
-#define RULES_INLINE 8 // up to so many rules stand in the judge itself
-#define RULE_GROUPS  4 // more stand in so many functions: an object has room for few (object.h)
+#define CHECKS_INLINE 8 // up to so many checks of a scope stand where it is judged
+#define CHECK_GROUPS  4 // more stand in so many functions
 
 static size_t power_of_two(size_t at_least)
 {
@@ -29,7 +29,7 @@ static void emit_parameters(struct p2e_emitter *e)
     const struct p2e_plan *plan = e->plan;
     size_t slots = power_of_two(plan->slot_count < 8 ? 8 : plan->slot_count);
     emit(e, "#define P2E_SLOTS %zu\n", slots);
-    emit(e, "#define P2E_RULE_COUNT %zu\n", plan->rule_count);
+    emit(e, "#define P2E_RULE_COUNT %zu\n", plan->rules.count);
     emit(e, "#define P2E_MAX_DEPTH %u\n", plan->max_depth);
     emit(e, "#define P2E_ROOT %u\n", plan->places[0]->node);
     emit(e, "#define P2E_TABLE_MASK %zu\n", power_of_two(plan->table_size) - 1);
@@ -39,7 +39,9 @@ static void emit_parameters(struct p2e_emitter *e)
     emit(e, "#define P2E_HAS_HOOKS %d\n", plan->has_hooks);
     emit(e, "#define P2E_HAS_ONEOFS %d\n", plan->has_oneofs);
     emit(e, "#define P2E_HAS_REQUIRED %d\n", plan->has_required);
-    emit(e, "#define P2E_HAS_SCOPES %d\n\n", plan->scope_count > 0);
+    emit(e, "#define P2E_HAS_ELEMENTS %d\n", plan->has_elements);
+    emit(e, "#define P2E_HAS_DISTINCT %d\n", plan->has_sets);
+    emit(e, "#define P2E_SAVED %zu\n\n", plan->saved_count ? power_of_two(plan->saved_count) : 0);
 }
 
 // Tables are as large as their mask says; what is not named is 0.
@@ -105,18 +107,30 @@ static void emit_all_accessors(struct p2e_emitter *e)
     }
 }
 
-// Slots whose value (not presence) says that nothing was met yet.
+// Slots of the use whose value (not presence) says that nothing was met yet.
+static void emit_zero_use(struct p2e_emitter *e, const struct p2e_use *use)
+{
+    for (size_t k = 0; use->field->repeated && k <= use->test_count; k++)
+        emit(e, "    VOLATILE(s->value[%zu]) = 0;\n", use->slot + k);
+    if (use->elements)
+        emit(e, "    VOLATILE(s->value[%u]) = 0;\n", use->verdict_slot);
+    for (unsigned k = 0; use->set_slot && k < 2; k++)
+        emit(e, "    VOLATILE(s->value[%u]) = 0;\n", use->set_slot + k);
+}
+
+// The same of a place and all below it; elements begin with theirs.
 static void emit_zero_values(struct p2e_emitter *e, const struct p2e_place *place)
 {
     for (size_t i = 0; i < place->message->oneof_count; i++) {
         if (place->oneof_slots[i])
             emit(e, "    VOLATILE(s->value[%u]) = 0;\n", place->oneof_slots[i]);
     }
+    if (place->discard_slot)
+        emit(e, "    VOLATILE(s->value[%u]) = 0;\n", place->discard_slot);
     for (size_t i = 0; i < place->use_count; i++) {
         const struct p2e_use *use = place->uses[i];
-        for (size_t k = 0; use->field->repeated && k <= use->test_count; k++)
-            emit(e, "    VOLATILE(s->value[%zu]) = 0;\n", use->slot + k);
-        if (use->child)
+        emit_zero_use(e, use);
+        if (use->child && !use->child->element)
             emit_zero_values(e, use->child);
     }
 }
@@ -127,7 +141,8 @@ static void emit_reset(struct p2e_emitter *e)
     emit(e, "    for (u32 i = 0; i < %u; i += 8)\n", (e->plan->slot_count + 7) / 8 * 8);
     emit(e, "        *(u64 *)(s->present + i) = 0;\n");
     emit_zero_values(e, e->plan->places[0]);
-    emit(e, "}\n\n");
+    emit(e, "#if P2E_SAVED\n    s->saved_count = 0;\n#endif\n");
+    emit(e, "#if P2E_HAS_DISTINCT\n    p2e_distinct_begin(s);\n#endif\n}\n\n");
 }
 
 // ---- Hooks: values that are looked at as they pass ----------------------------------------------
@@ -161,13 +176,17 @@ static void emit_known_number(struct p2e_emitter *e, const struct p2e_enum *enum
     emit(e, ")");
 }
 
-static void emit_hook_enum(struct p2e_emitter *e, const struct p2e_field *field)
+static void emit_hook_enum(struct p2e_emitter *e, const struct p2e_field *field,
+                           unsigned discard_slot)
 {
     if (!field->enumeration || !field->enumeration->closed)
         return;
     emit(e, "        if (!");
     emit_known_number(e, field->enumeration);
-    emit(e, ")\n            return 0;\n");
+    emit(e, ") {\n");
+    if (discard_slot)
+        emit(e, "            s->value[%u] = 1;\n", discard_slot);
+    emit(e, "            return 0;\n        }\n");
 }
 
 static void emit_forget(struct p2e_emitter *e, const struct p2e_place *place)
@@ -185,7 +204,10 @@ static void emit_hook_member(struct p2e_emitter *e, const struct p2e_use *use)
         return;
     emit(e, "        if (s->value[%u] != %u) {\n",
          use->place->oneof_slots[oneof - use->place->message->oneofs], p2e_plan_member(use->field));
-    emit_forget(e, use->child);
+    if (use->child->element)
+        emit_zero_use(e, use);
+    else
+        emit_forget(e, use->child);
     emit(e, "        }\n");
 }
 
@@ -193,12 +215,12 @@ static void emit_hook_use(struct p2e_emitter *e, const struct p2e_use *use)
 {
     if (!p2e_use_is_hooked(use))
         return;
-    emit(e, "    case %u:\n", use->child ? use->child->node : use->hook);
-    emit_hook_enum(e, use->field);
-    for (size_t i = 0; i < use->test_count; i++)
-        p2e_emit_test(e, use, i);
+    emit(e, "    case %u: {\n", use->child ? use->child->node : use->hook);
+    emit_hook_enum(e, use->field, use->place->discard_slot);
+    if (!use->field->message)
+        p2e_emit_element(e, use);
     emit_hook_member(e, use);
-    emit(e, "        break;\n");
+    emit(e, "        break;\n    }\n");
 }
 
 static void emit_hooks(struct p2e_emitter *e)
@@ -215,48 +237,60 @@ static void emit_hooks(struct p2e_emitter *e)
     }
     for (size_t i = 0; i < plan->hooked_count; i++) {
         emit(e, "    case %u:\n", plan->hooked[i].hook);
-        emit_hook_enum(e, plan->hooked[i].field);
+        emit_hook_enum(e, plan->hooked[i].field, 0);
         emit(e, "        break;\n");
     }
     emit(e, "    default:\n        break;\n    }\n    return 1;\n}\n\n");
 }
 
-// ---- Scopes: elements of repeated fields that rules look into -----------------------------------
-static void emit_scope_begin(struct p2e_emitter *e)
+// ---- Elements: messages that are judged when they end -------------------------------------------
+// One that is within another of its kind takes over its slots and gives them back.
+static void emit_element_begin(struct p2e_emitter *e, const struct p2e_use *use)
 {
-    emit(e, "P2E_GLOBAL int p2e_scope_begin(struct p2e_state *s, u32 scope)\n{\n"
-            "    if (!s)\n        return 0;\n    switch (scope) {\n");
-    for (size_t i = 0; i < e->plan->scope_count; i++) {
-        emit(e, "    case %u:\n", e->plan->scopes[i]->scope);
-        emit_forget(e, e->plan->scopes[i]);
-        emit(e, "        break;\n");
-    }
-    emit(e, "    default:\n        break;\n    }\n    return 1;\n}\n\n");
-}
-
-static void emit_scope_tests(struct p2e_emitter *e, const struct p2e_use *use)
-{
-    if (!use->child || !use->child->scope)
+    const struct p2e_place *place = use->child;
+    if (!place || !place->element)
         return;
-    emit(e, "    case %u:\n", use->child->scope);
-    for (size_t i = 0; i < use->test_count; i++)
-        p2e_emit_test(e, use, i);
+    emit(e, "    case %u:\n", use->slot);
+    // Two parts of one message would have to be judged together.
+    if (!use->field->repeated)
+        emit(e, "        if (s->value[%u])\n            return 0;\n", use->verdict_slot);
+    if (place->cyclic)
+        emit(e, "        p2e_save(s, %u, %u);\n", place->slot_begin,
+             place->slot_end - place->slot_begin);
+    emit_forget(e, place);
     emit(e, "        break;\n");
 }
 
-static void emit_scopes(struct p2e_emitter *e)
+static void emit_element_end(struct p2e_emitter *e, const struct p2e_use *use)
+{
+    if (!use->child || !use->child->element)
+        return;
+    emit(e, "    case %u: {\n", use->slot);
+    p2e_emit_element(e, use);
+    emit(e, "        break;\n    }\n");
+}
+
+static void emit_element_switch(struct p2e_emitter *e, const char *name,
+                                void (*emit_one)(struct p2e_emitter *, const struct p2e_use *))
 {
     const struct p2e_plan *plan = e->plan;
-    if (!plan->scope_count)
-        return;
-    emit_scope_begin(e);
-    emit(e, "P2E_GLOBAL int p2e_scope_end(struct p2e_state *s, u32 scope)\n{\n"
-            "    if (!s)\n        return 0;\n    switch (scope) {\n");
+    emit(e,
+         "P2E_GLOBAL int %s(struct p2e_state *s, u32 slot)\n{\n"
+         "    if (!s)\n        return 0;\n    switch (slot) {\n",
+         name);
     for (size_t i = 0; i < plan->place_count; i++) {
         for (size_t k = 0; k < plan->places[i]->use_count; k++)
-            emit_scope_tests(e, plan->places[i]->uses[k]);
+            emit_one(e, plan->places[i]->uses[k]);
     }
     emit(e, "    default:\n        break;\n    }\n    return 1;\n}\n\n");
+}
+
+static void emit_elements(struct p2e_emitter *e)
+{
+    if (!e->plan->has_elements)
+        return;
+    emit_element_switch(e, "p2e_element_begin", emit_element_begin);
+    emit_element_switch(e, "p2e_element_end", emit_element_end);
 }
 
 // ---- Rules --------------------------------------------------------------------------------------
@@ -272,58 +306,94 @@ static void emit_comment(struct p2e_emitter *e, const char *text)
     emit(e, "\n");
 }
 
+// Rules about scalars take the element's value.
+static const char *parameter_of(const struct p2e_scope *scope)
+{
+    return scope->place ? "" : ", u64 value";
+}
+
+static const char *argument_of(const struct p2e_scope *scope)
+{
+    return scope->place ? "" : ", value";
+}
+
 static void emit_rule(struct p2e_emitter *e, size_t index)
 {
-    const struct p2e_plan_rule *rule = &e->plan->rules[index];
+    const struct p2e_plan_rule *rule = &e->plan->rules.rules[index];
     emit_comment(e, rule->expression);
-    emit(e, "static P2E_INLINE int rule_%zu(struct p2e_state *s)\n{\n    USED(s);\n    return (",
-         index);
+    emit(e,
+         "static P2E_INLINE int rule_%zu(struct p2e_state *s%s)\n{\n    USED(s);\n    return (",
+         index, parameter_of(rule->scope));
     p2e_emit_expr(e, rule->cel.root);
     emit(e, ") == 1;\n}\n\n");
 }
 
-// Rules first to last - 1 in turn: the index of the first that does not hold, else P2E_RULE_COUNT.
-static void emit_sequence(struct p2e_emitter *e, size_t first, size_t last)
+static void emit_check(struct p2e_emitter *e, const struct p2e_scope *scope,
+                       const struct p2e_check *check)
+{
+    if (!check->list) {
+        emit(e, "    if (!rule_%zu(s%s))\n        return %zu;\n", check->rule, argument_of(scope),
+             check->rule);
+        return;
+    }
+    const struct p2e_use *use = p2e_plan_use(e->plan, check->list);
+    emit(e, "    if (present_%u(s) && p2e_all(s->value[%u]) != 1)\n        return s->value[%u];\n",
+         use->slot, use->verdict_slot, use->verdict_slot + 1);
+}
+
+// Checks first to last - 1 in turn: the first rule that does not hold, else P2E_RULE_COUNT.
+static void emit_sequence(struct p2e_emitter *e, const struct p2e_scope *scope, size_t first,
+                          size_t last)
 {
     for (size_t i = first; i < last; i++)
-        emit(e, "    if (!rule_%zu(s))\n        return %zu;\n", i, i);
+        emit_check(e, scope, &scope->checks[i]);
     emit(e, "    return P2E_RULE_COUNT;\n}\n\n");
 }
 
-static size_t rules_per_function(size_t count)
+static size_t checks_per_function(size_t count)
 {
-    size_t even = (count + RULE_GROUPS - 1) / RULE_GROUPS;
-    return even > RULES_INLINE ? even : RULES_INLINE;
+    size_t even = (count + CHECK_GROUPS - 1) / CHECK_GROUPS;
+    return even > CHECKS_INLINE ? even : CHECKS_INLINE;
 }
 
-static void emit_rule_group(struct p2e_emitter *e, size_t first, size_t last)
+static void emit_group(struct p2e_emitter *e, const struct p2e_scope *scope, size_t first,
+                       size_t last)
 {
-    emit(e, "P2E_GLOBAL u32 rules_%zu(struct p2e_state *s)\n{\n    if (!s)\n        return 0;\n",
-         first);
-    emit_sequence(e, first, last);
+    emit(e,
+         "P2E_GLOBAL u32 checks_%u_%zu(struct p2e_state *s%s)\n{\n"
+         "    if (!s)\n        return 0;\n",
+         scope->number, first, parameter_of(scope));
+    emit_sequence(e, scope, first, last);
 }
 
-static void emit_rules(struct p2e_emitter *e)
+// The first rule of a scope that does not hold, P2E_RULE_COUNT when all do.
+static void emit_verdict(struct p2e_emitter *e, const struct p2e_scope *scope)
 {
-    size_t count = e->plan->rule_count, step = rules_per_function(count);
-    bool grouped = count > RULES_INLINE;
-    for (size_t i = 0; i < count; i++)
-        emit_rule(e, i);
+    size_t count = scope->check_count, step = checks_per_function(count);
+    bool grouped = count > CHECKS_INLINE;
     for (size_t i = 0; grouped && i < count; i += step)
-        emit_rule_group(e, i, i + step < count ? i + step : count);
-    emit(e, "// The first rule that does not hold, P2E_RULE_COUNT when all do.\n"
-            "static P2E_INLINE u32 p2e_rules(struct p2e_state *s)\n{\n    USED(s);\n");
+        emit_group(e, scope, i, i + step < count ? i + step : count);
+    emit(e, "static P2E_INLINE u32 verdict_%u(struct p2e_state *s%s)\n{\n    USED(s);\n",
+         scope->number, parameter_of(scope));
     if (!grouped) {
-        emit_sequence(e, 0, count);
+        emit_sequence(e, scope, 0, count);
         return;
     }
     emit(e, "    u32 broken;\n");
     for (size_t i = 0; i < count; i += step)
         emit(e,
-             "    broken = rules_%zu(s);\n    if (broken < P2E_RULE_COUNT)\n"
+             "    broken = checks_%u_%zu(s%s);\n    if (broken != P2E_RULE_COUNT)\n"
              "        return broken;\n",
-             i);
+             scope->number, i, argument_of(scope));
     emit(e, "    return P2E_RULE_COUNT;\n}\n\n");
+}
+
+static void emit_rules(struct p2e_emitter *e)
+{
+    for (size_t i = 0; i < e->plan->rules.count; i++)
+        emit_rule(e, i);
+    for (size_t i = e->plan->scope_count; i-- > 0;)
+        emit_verdict(e, e->plan->scopes[i]);
 }
 
 // ---- What the object says of itself -------------------------------------------------------------
@@ -339,10 +409,11 @@ static void emit_meta(struct p2e_emitter *e, const struct p2e_emit_names *names,
     add_string(&texts, e->plan->message->full_name);
     add_string(&texts, names->canonical);
     add_string(&texts, digest);
-    for (size_t i = 0; i < e->plan->rule_count; i++) {
-        add_string(&texts, e->plan->rules[i].id);
-        add_string(&texts, e->plan->rules[i].expression);
-        add_string(&texts, names->rule_messages[i]);
+    for (size_t i = 0; i < e->plan->rules.count; i++) {
+        const struct p2e_plan_rule *rule = &e->plan->rules.rules[i];
+        add_string(&texts, rule->id);
+        add_string(&texts, rule->expression);
+        add_string(&texts, rule->message ? rule->message : "");
     }
     e->out->failed |= texts.failed;
     if (texts.failed)
@@ -372,9 +443,10 @@ static void digest_sources(const struct p2e_emitter *e, const struct p2e_emit_na
         digest_string(&context, source->text);
     SHA256Update(&context, (const uint8_t *)e->out->data, e->out->size);
     digest_string(&context, names->canonical);
-    for (size_t i = 0; i < e->plan->rule_count; i++) {
-        digest_string(&context, e->plan->rules[i].id);
-        digest_string(&context, names->rule_messages[i]);
+    for (size_t i = 0; i < e->plan->rules.count; i++) {
+        const struct p2e_plan_rule *rule = &e->plan->rules.rules[i];
+        digest_string(&context, rule->id);
+        digest_string(&context, rule->message ? rule->message : "");
     }
     SHA256End(&context, digest);
 }
@@ -386,10 +458,10 @@ static int emit_body(struct p2e_emitter *e, struct p2e_buffer *body, struct p2e_
     struct p2e_buffer *out = e->out;
     e->out = body;
     emit_all_accessors(e);
-    emit_hooks(e);
-    emit_scopes(e);
-    emit_reset(e);
     emit_rules(e);
+    emit_hooks(e);
+    emit_elements(e);
+    emit_reset(e);
     e->out = out;
     if (e->texts.overflow)
         return p2e_error_set(err, "the rules' literals are more than %d bytes together",
@@ -424,7 +496,8 @@ static int emit_source(struct p2e_emitter *e, const struct p2e_emit_names *names
     emit_literals(e);
     p2e_regexes_emit(&e->regexes, e->out);
     p2e_texts_uses(e->out, body.data);
-    emit(e, "#include \"text.h\"\n#include \"regex.h\"\n\n");
+    emit(e, "#include \"text.h\"\n#include \"regex.h\"\n"
+            "#include \"element.h\"\n\n");
     p2e_buffer_add(e->out, body.data, body.size);
     digest_sources(e, names, digest);
     emit_meta(e, names, digest);

@@ -10,7 +10,6 @@
 struct p2e_emit_names {
     const char *filter;
     const char *canonical;            // p2e_filter_canonical
-    const char *const *rule_messages; // by rule
 };
 
 // Appends the source to *out. Its digest (SHA-256 of all that determines the program: this source

@@ -11,10 +11,24 @@
 // ---- Which expressions can be an error ----------------------------------------------------------
 static bool can_overflow(const struct p2e_cel_expr *expr)
 {
+    if (expr->op == P2E_CEL_CONVERT && expr->args[0]->op == P2E_CEL_SIZE)
+        return false;
     if (expr->op == P2E_CEL_CONVERT)
         return expr->type.kind != P2E_CEL_DOUBLE && expr->type.kind != P2E_CEL_BYTES;
     return (expr->op == P2E_CEL_NEGATE && expr->type.kind == P2E_CEL_INT) ||
            (expr->op >= P2E_CEL_ADD && expr->op <= P2E_CEL_MODULO);
+}
+
+// The list that a text is an element of.
+static const struct p2e_cel_expr *list_of(const struct p2e_cel_expr *text)
+{
+    return text->op == P2E_CEL_AT ? text->args[0] : text->binder->args[0];
+}
+
+// The field that an element's value is of.
+static const struct p2e_field *element_field(const struct p2e_cel_expr *list)
+{
+    return list->field->map ? &list->field->message->fields[1] : list->field;
 }
 
 // A string that the parser did not check for UTF-8 may have no code points.
@@ -22,8 +36,8 @@ static bool is_checked_text(const struct p2e_cel_expr *text)
 {
     if (text->op == P2E_CEL_CONST || text->op == P2E_CEL_CONVERT)
         return true;
-    if (text->op == P2E_CEL_ELEMENT)
-        return text->binder->args[0]->field->validate_utf8;
+    if (text->op == P2E_CEL_ELEMENT || text->op == P2E_CEL_AT)
+        return element_field(list_of(text))->validate_utf8;
     return text->op == P2E_CEL_SELECT && text->field->validate_utf8;
 }
 
@@ -35,7 +49,7 @@ static bool needs_check(const struct p2e_cel_expr *expr)
 
 static bool can_fail(const struct p2e_cel_expr *expr)
 {
-    if (can_overflow(expr) || needs_check(expr))
+    if (can_overflow(expr) || needs_check(expr) || expr->op == P2E_CEL_AT)
         return true;
     for (size_t i = 0; i < expr->arg_count; i++) {
         if (can_fail(expr->args[i]))
@@ -108,7 +122,7 @@ static const char *const conversions[] = {
     [P2E_TYPE_SINT64] = "p2e_zigzag64(%s)",
 };
 
-static void emit_converted(struct p2e_emitter *e, enum p2e_type type, const char *wire)
+void p2e_emit_converted(struct p2e_emitter *e, enum p2e_type type, const char *wire)
 {
     const char *form = conversions[type], *hole = strstr(form, "%s");
     emit(e, "%.*s%s%s", (int)(hole - form), form, wire, hole + 2);
@@ -199,7 +213,7 @@ void p2e_emit_accessors(struct p2e_emitter *e, const struct p2e_use *use)
     snprintf(wire, sizeof(wire), "s->value[%u]", use->slot);
     emit(e, "static P2E_INLINE %s get_%u(struct p2e_state *s)\n{\n    return present_%u(s) ? ",
          c_type(use->field), use->slot, use->slot);
-    emit_converted(e, use->field->type, wire);
+    p2e_emit_converted(e, use->field->type, wire);
     emit(e, " : ");
     emit_default(e, use->field);
     emit(e, ";\n}\n\n");
@@ -257,6 +271,11 @@ static void emit_size(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     const struct p2e_cel_expr *arg = expr->args[0];
     if (arg->type.kind == P2E_CEL_LIST) {
         emit(e, "(s64)count_%u(s)", p2e_plan_use(e->plan, arg)->slot);
+        return;
+    }
+    if (arg->type.kind == P2E_CEL_MAP) {
+        const struct p2e_use *use = p2e_plan_use(e->plan, arg);
+        emit(e, "(s64)(present_%u(s) ? s->value[%u] : 0)", use->slot, use->set_slot + 1);
         return;
     }
     emit(e, "(s64)%s(",
@@ -492,10 +511,15 @@ static void emit_equal(struct p2e_emitter *e, const struct p2e_cel_expr *a,
     emit(e, "%s", close);
 }
 
+static void emit_list_equal(struct p2e_emitter *e, const struct p2e_cel_expr *expr);
+
 static void emit_equality(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     emit(e, expr->op == P2E_CEL_NE ? "(!" : "");
-    emit_equal(e, expr->args[0], expr->args[1]);
+    if (expr->args[0]->type.kind == P2E_CEL_LIST)
+        emit_list_equal(e, expr);
+    else
+        emit_equal(e, expr->args[0], expr->args[1]);
     emit(e, expr->op == P2E_CEL_NE ? ")" : "");
 }
 
@@ -512,18 +536,47 @@ static void emit_in_literal(struct p2e_emitter *e, const struct p2e_cel_expr *ex
     emit(e, "%s", list->arg_count ? ")" : "0)");
 }
 
+static size_t test_slot(const struct p2e_use *use, const struct p2e_cel_expr *test)
+{
+    size_t i = 0;
+    while (use->tests[i] != test)
+        i++;
+    return use->slot + 1 + i;
+}
+
 // What the tally of a test says in the end; that of an empty list where the path does not lead
 // there.
 static void emit_tally(struct p2e_emitter *e, const struct p2e_cel_expr *test,
                        const struct p2e_cel_expr *list, const char *verdict)
 {
     const struct p2e_use *use = p2e_plan_use(e->plan, list);
-    size_t i = 0;
-    while (use->tests[i] != test)
-        i++;
     emit(e, "%s(1", verdict);
     emit_path_holds(e, use);
-    emit(e, " ? s->value[%zu] : 0)", use->slot + 1 + i);
+    emit(e, " ? s->value[%zu] : 0)", test_slot(use, test));
+}
+
+// An element by its index, a value by its key.
+static void emit_at(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    const struct p2e_use *use = p2e_plan_use(e->plan, expr->args[0]);
+    size_t slot = test_slot(use, expr);
+    const char *type = expr->type.kind == P2E_CEL_INT    ? "s64"
+                       : expr->type.kind == P2E_CEL_BOOL ? "int"
+                                                         : "u64";
+    emit(e, "({ if (!(s->present[%zu]", slot);
+    emit_path_holds(e, use);
+    emit(e, ")) failed = 1; (%s)s->value[%zu]; })", type, slot);
+}
+
+// A list of the message that is to be equal to constants.
+static void emit_list_equal(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    bool constant_first = expr->args[0]->op == P2E_CEL_LIST_LITERAL;
+    const struct p2e_cel_expr *list = expr->args[constant_first],
+                              *items = expr->args[!constant_first];
+    emit(e, "(count_%u(s) == %zu && ", p2e_plan_use(e->plan, list)->slot, items->arg_count);
+    emit_tally(e, expr, list, "p2e_all");
+    emit(e, ")");
 }
 
 static void emit_macro(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
@@ -541,6 +594,11 @@ static void emit_in(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
         return;
     }
     emit_tally(e, expr, expr->args[1], "p2e_exists");
+}
+
+static void emit_unique(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    emit_tally(e, expr, expr->args[0], "p2e_all");
 }
 
 // ---- Whole --------------------------------------------------------------------------------------
@@ -576,6 +634,9 @@ static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr
     case P2E_CEL_EXISTS:
     case P2E_CEL_EXISTS_ONE:
         emit_macro(e, expr);
+        break;
+    case P2E_CEL_UNIQUE:
+        emit_unique(e, expr);
         break;
     case P2E_CEL_STARTS_WITH:
         emit_text_test(e, "p2e_text_starts_with", expr->args[0], expr->args[1]);
@@ -614,10 +675,13 @@ static void emit_plain(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
         emit_select(e, expr);
         break;
     case P2E_CEL_ELEMENT:
-        emit_converted(e, expr->binder->args[0]->field->type, "value");
+        p2e_emit_converted(e, expr->binder->args[0]->field->type, "value");
         break;
     case P2E_CEL_HAS:
         emit_has(e, expr);
+        break;
+    case P2E_CEL_AT:
+        emit_at(e, expr);
         break;
     case P2E_CEL_SIZE:
         emit_size(e, expr);
@@ -646,6 +710,8 @@ static bool is_error_boundary(const struct p2e_cel_expr *expr)
     case P2E_CEL_IS_NAN:
     case P2E_CEL_IS_INF:
         return can_fail(expr);
+    case P2E_CEL_AT:
+        return expr->type.kind == P2E_CEL_BOOL;
     default:
         return false;
     }
@@ -662,36 +728,24 @@ void p2e_emit_expr(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     emit(e, "; p2e_checked(failed, result); })");
 }
 
-// "The element `value` is the constant `element`".
-static void emit_element_equal(struct p2e_emitter *e, const struct p2e_field *field,
-                               const struct p2e_cel_expr *element)
+static bool is_real(const struct p2e_field *field)
 {
-    if (field->type == P2E_TYPE_STRING || field->type == P2E_TYPE_BYTES) {
-        const char *data = element->value.text.data;
-        size_t size = element->value.text.size;
-        if (size <= WORD_SIZE)
-            emit(e, "p2e_text_equal_word(s, value, 0x%" PRIx64 "ull, %zu)", text_word(data, size),
-                 size);
-        else
-            emit(e, "p2e_text_equal(s, value, p2e_text(0x%" PRIx32 ", %zu))",
-                 p2e_texts_position(&e->texts, data, size), size);
-        return;
-    }
-    emit(e, field->type == P2E_TYPE_DOUBLE || field->type == P2E_TYPE_FLOAT ? "p2e_double_compare("
-                                                                            : "((");
-    emit_converted(e, field->type, "value");
-    emit(e, field->type == P2E_TYPE_DOUBLE || field->type == P2E_TYPE_FLOAT ? ", " : ") == ");
-    emit_const(e, element);
-    emit(e, field->type == P2E_TYPE_DOUBLE || field->type == P2E_TYPE_FLOAT ? ") == 0" : ")");
+    return field->type == P2E_TYPE_DOUBLE || field->type == P2E_TYPE_FLOAT;
 }
 
-void p2e_emit_test(struct p2e_emitter *e, const struct p2e_use *use, size_t index)
+void p2e_emit_is_constant(struct p2e_emitter *e, const struct p2e_field *field, const char *value,
+                          const struct p2e_cel_expr *constant)
 {
-    const struct p2e_cel_expr *test = use->tests[index];
-    emit(e, "        p2e_tally(&s->value[%zu], ", use->slot + 1 + index);
-    if (test->op == P2E_CEL_IN)
-        emit_element_equal(e, use->field, test->args[0]);
-    else
-        p2e_emit_expr(e, test->args[1]);
-    emit(e, ");\n");
+    const char *data = constant->value.text.data;
+    size_t size = constant->value.text.size;
+    if (is_text(constant) && size <= WORD_SIZE) {
+        emit(e, "p2e_text_equal_word(s, %s, 0x%" PRIx64 "ull, %zu)", value, text_word(data, size),
+             size);
+        return;
+    }
+    emit(e, is_text(constant) ? "p2e_text_equal(s, " : is_real(field) ? "(p2e_double_compare(" : "(");
+    p2e_emit_converted(e, field->type, value);
+    emit(e, is_text(constant) || is_real(field) ? ", " : " == ");
+    emit_const(e, constant);
+    emit(e, is_real(field) ? ") == 0)" : ")");
 }

@@ -21,8 +21,16 @@ void p2e_emit_accessors(struct p2e_emitter *e, const struct p2e_use *use);
 // of a double, or a text (u64). Uses `s`, the walker's state.
 void p2e_emit_expr(struct p2e_emitter *e, const struct p2e_cel_expr *expr);
 
-// A statement that notes what test `index` of a repeated field says of one element: of a scalar,
-// which is `value` as the wire has it, or of the message whose scope ends.
-void p2e_emit_test(struct p2e_emitter *e, const struct p2e_use *use, size_t index);
+// A C expression, 0 or 1: is `value`, a C expression for what the wire has of `field`, the constant?
+void p2e_emit_is_constant(struct p2e_emitter *e, const struct p2e_field *field, const char *value,
+                          const struct p2e_cel_expr *constant);
+// A C expression for what CEL sees of `value`, as above.
+void p2e_emit_converted(struct p2e_emitter *e, enum p2e_type type, const char *value);
+
+// ---- Elements (emit_element.c) ------------------------------------------------------------------
+
+// Statements that note what is asked of one element of a repeated field: of a scalar, which is
+// `value` as the wire has it, or of the message that ends.
+void p2e_emit_element(struct p2e_emitter *e, const struct p2e_use *use);
 
 #endif

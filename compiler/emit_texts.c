@@ -46,10 +46,11 @@ uint32_t p2e_texts_failures(struct p2e_texts *texts, const char *data, size_t si
 void p2e_texts_uses(struct p2e_buffer *out, const char *body)
 {
     static const struct {
-        const char *name, *calls[5];
+        const char *name, *calls[7];
     } uses[] = {
         {"COMPARE",
-         {"p2e_text_equal(", "p2e_text_starts_with(", "p2e_text_ends_with(", "p2e_text_compare("}},
+         {"p2e_text_equal(", "p2e_text_starts_with(", "p2e_text_ends_with(", "p2e_text_compare(",
+          "p2e_first_time_text(", "p2e_meet_key_text("}},
         {"SEARCH_WORD", {"p2e_text_search_word("}},
         {"POINTS", {"p2e_text_points(", "p2e_text_points_checked("}},
     };

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <bpf/btf.h>
+#include <linux/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "base/buffer.h"
@@ -90,6 +90,19 @@ static int add_parts(struct p2e_buffer *blob, struct p2e_blob *header,
     return 0;
 }
 
+// libbpf's loader programs close, when they fail, a descriptor for each function of the object,
+// from a stack that has room for 32 (MAX_USED_PROGS). Only programs have one, which come first:
+// what is read from above the stack, where the verifier would refuse it, is always none.
+static void mend_cleanup(struct bpf_insn *insns, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (insns[i].code == (BPF_LDX | BPF_MEM | BPF_W) && insns[i].src_reg == BPF_REG_10 &&
+            insns[i].off >= 0)
+            insns[i] = (struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K,
+                                         .dst_reg = insns[i].dst_reg};
+    }
+}
+
 static int make_blob(struct bpf_object *object, const struct gen_loader_opts *loader,
                      struct p2e_buffer *blob, struct p2e_error *err)
 {
@@ -100,6 +113,9 @@ static int make_blob(struct bpf_object *object, const struct gen_loader_opts *lo
         return -1;
     header.insns_offset = append(blob, loader->insns, loader->insns_sz);
     header.insns_size = loader->insns_sz;
+    if (!blob->failed)
+        mend_cleanup((struct bpf_insn *)(blob->data + header.insns_offset),
+                     loader->insns_sz / sizeof(struct bpf_insn));
     header.data_offset = append(blob, loader->data, loader->data_sz);
     header.data_size = loader->data_sz;
     header.size = blob->size;
@@ -119,23 +135,6 @@ static int libbpf_failed(const char *verb, const char *path, struct p2e_error *e
     return p2e_error_set(err, "libbpf cannot %s %s: %s", verb, path, reason);
 }
 
-// libbpf's loader programs keep a descriptor for each function of the object on a stack that has
-// room for so many (MAX_USED_PROGS), and overrun it without a word.
-#define FUNCTIONS_MAX 32
-
-static int check_functions(struct bpf_object *object, struct p2e_error *err)
-{
-    const struct btf *btf = bpf_object__btf(object);
-    unsigned count = 0;
-
-    for (unsigned i = 1; btf && i < btf__type_cnt(btf); i++)
-        count += btf_is_func(btf__type_by_id(btf, i));
-    if (count > FUNCTIONS_MAX)
-        return p2e_error_set(err, "the program has %u functions, and a loader takes at most %d",
-                             count, FUNCTIONS_MAX);
-    return 0;
-}
-
 static int generate(const char *elf_path, struct p2e_buffer *blob, struct p2e_error *err)
 {
     LIBBPF_OPTS(gen_loader_opts, loader);
@@ -146,13 +145,10 @@ static int generate(const char *elf_path, struct p2e_buffer *blob, struct p2e_er
     object = bpf_object__open_file(elf_path, NULL);
     if (!object)
         return libbpf_failed("read", elf_path, err);
-    if (check_functions(object, err))
-        goto out;
     if (bpf_object__gen_loader(object, &loader) || bpf_object__load(object))
         libbpf_failed("make a loader of", elf_path, err);
     else
         result = make_blob(object, &loader, blob, err);
-out:
     bpf_object__close(object);
     return result;
 }

@@ -7,6 +7,7 @@
 #include "compiler/plan_table.h"
 
 #define ARENA_LIMIT (256u << 20)
+#define SAVED_MAX   16384 // slots that elements within elements save
 
 static int out_of_memory(struct p2e_error *err)
 {
@@ -39,8 +40,22 @@ unsigned p2e_plan_member(const struct p2e_field *field)
 bool p2e_use_is_hooked(const struct p2e_use *use)
 {
     bool closed = use->field->enumeration && use->field->enumeration->closed;
-    bool tested = use->test_count && !use->field->message;
+    bool tested = (use->test_count || use->elements) && !use->field->message;
     return closed || tested || (use->child && use->field->oneof);
+}
+
+// Of a map, what depends on an entry's value must be unsaid when the key comes again.
+static bool is_about_value(const struct p2e_cel_expr *test)
+{
+    return test->op == P2E_CEL_ALL || test->op == P2E_CEL_EXISTS || test->op == P2E_CEL_EXISTS_ONE;
+}
+
+bool p2e_use_is_set(const struct p2e_use *use)
+{
+    bool set = use->field->map && (use->size || use->elements);
+    for (size_t i = 0; i < use->test_count && !set; i++)
+        set = use->field->map ? is_about_value(use->tests[i]) : use->tests[i]->op == P2E_CEL_UNIQUE;
+    return set;
 }
 
 // ---- Places and uses ----------------------------------------------------------------------------
@@ -105,8 +120,9 @@ static struct p2e_use *need_use(struct p2e_plan *plan, struct p2e_place *place,
     return use;
 }
 
-// Walks a rule. Inside of a macro's condition `binder` is the macro and `element` the place of its
-// list's elements, NULL where they are scalars.
+// Walks the rules of a scope. `binder` is what its elements are bound to (NULL for the message),
+// inside of a macro's condition the macro; `element` is the place of those elements, NULL where
+// they are scalars.
 struct collector {
     struct p2e_plan *plan;
     const struct p2e_plan_rule *rule;
@@ -139,6 +155,12 @@ static struct p2e_place *need_place(const struct collector *c, const struct p2e_
     }
     struct p2e_place *outer = need_place(c, expr->args[0]);
     struct p2e_use *use = outer ? need_use(c->plan, outer, expr->field) : NULL;
+    if (use && use->child && use->child->element) {
+        refuse(c, expr,
+               "the fields of this message are not at hand here: messages of its type can hold "
+               "one another without end, and each is judged when it ends");
+        return NULL;
+    }
     if (use && !use->child)
         use->child = add_place(c->plan, expr->field->message, use);
     if (outer && (!use || !use->child))
@@ -193,13 +215,17 @@ static int collect_select(const struct collector *c, const struct p2e_cel_expr *
     return 0;
 }
 
+static int need_elements(const struct collector *c, struct p2e_use *use);
+
 static int collect_size(const struct collector *c, const struct p2e_cel_expr *expr)
 {
-    if (expr->args[0]->type.kind == P2E_CEL_MAP)
-        return refuse(c, expr->args[0],
-                      "the size of a map is not known in the kernel: entries with the same key "
-                      "count once; has() tells whether there is any");
-    return collect_args(c, expr);
+    if (expr->args[0]->type.kind != P2E_CEL_MAP)
+        return collect_args(c, expr);
+    struct p2e_use *use = need_select(c, expr->args[0]);
+    if (!use)
+        return -1;
+    use->size = true;
+    return need_elements(c, use);
 }
 
 static struct p2e_use *need_test(const struct collector *c, const struct p2e_cel_expr *list,
@@ -222,31 +248,79 @@ static int collect_in(const struct collector *c, const struct p2e_cel_expr *expr
         return refuse(c, element,
                       "only a constant can be looked up in a repeated field: its elements are "
                       "judged as they pass, before the other fields are known");
-    return need_test(c, list, expr) ? 0 : -1;
+    struct p2e_use *use = need_test(c, list, expr);
+    return use ? need_elements(c, use) : -1;
 }
 
-static int need_scope(const struct collector *c, struct p2e_use *use)
+// Of a map's entry the key is always looked at, and a value that may turn out to be none.
+static int need_entry(const struct collector *c, struct p2e_place *entry)
 {
-    struct p2e_plan *plan = c->plan;
+    const struct p2e_field *value = &entry->message->fields[1];
+    struct p2e_use *key = need_use(c->plan, entry, &entry->message->fields[0]);
+    bool closed = value->enumeration && value->enumeration->closed;
+    if (!key || (closed && !need_use(c->plan, entry, value)))
+        return out_of_memory(c->err);
+    key->value = true;
+    return 0;
+}
+
+// The elements of a list of messages, or of a map, have a place.
+static int need_elements(const struct collector *c, struct p2e_use *use)
+{
     if (!use->field->message || use->child)
         return 0;
-    use->child = add_place(plan, use->field->message, NULL);
-    if (!use->child ||
-        push(&plan->arena, (void ***)&plan->scopes, &plan->scope_count, use->child) < 0)
+    use->child = add_place(c->plan, use->field->message, NULL);
+    if (!use->child)
         return out_of_memory(c->err);
-    use->child->scope = plan->scope_count;
-    return 0;
+    use->child->element = true;
+    use->child->owner = use;
+    c->plan->has_elements = true;
+    return use->field->map ? need_entry(c, use->child) : 0;
 }
 
 static int collect_macro(const struct collector *c, const struct p2e_cel_expr *expr)
 {
     struct p2e_use *use = need_test(c, expr->args[0], expr);
-    if (!use || need_scope(c, use) < 0)
+    if (!use || need_elements(c, use) < 0)
         return -1;
     struct collector inner = *c;
     inner.binder = expr;
     inner.element = use->child;
     return collect(&inner, expr->args[1]);
+}
+
+// The fields whose value a test of the elements takes.
+static int collect_unique(const struct collector *c, const struct p2e_cel_expr *expr)
+{
+    if (expr->args[0]->op != P2E_CEL_SELECT || expr->args[0]->field->message)
+        return refuse(c, expr->args[0], "unique() is for lists of scalars, out of the message");
+    return need_test(c, expr->args[0], expr) ? 0 : -1;
+}
+
+static int collect_at(const struct collector *c, const struct p2e_cel_expr *expr)
+{
+    struct p2e_use *use = need_test(c, expr->args[0], expr);
+    if (!use || need_elements(c, use) < 0)
+        return -1;
+    if (!use->field->map)
+        return 0;
+    struct p2e_use *value = need_use(c->plan, use->child, &use->child->message->fields[1]);
+    if (!value)
+        return out_of_memory(c->err);
+    value->value = true;
+    return 0;
+}
+
+// A list is equal to constants or not.
+static int collect_equality(const struct collector *c, const struct p2e_cel_expr *expr)
+{
+    if (expr->args[0]->type.kind != P2E_CEL_LIST)
+        return collect_args(c, expr);
+    const struct p2e_cel_expr *list =
+        expr->args[expr->args[0]->op == P2E_CEL_LIST_LITERAL ? 1 : 0];
+    if (list->op != P2E_CEL_SELECT)
+        return refuse(c, list, "lists are compared with constants alone");
+    return need_test(c, list, expr) ? 0 : -1;
 }
 
 static int collect_contains(const struct collector *c, const struct p2e_cel_expr *expr)
@@ -270,6 +344,13 @@ static int collect(const struct collector *c, const struct p2e_cel_expr *expr)
         return collect_size(c, expr);
     case P2E_CEL_IN:
         return collect_in(c, expr);
+    case P2E_CEL_AT:
+        return collect_at(c, expr);
+    case P2E_CEL_UNIQUE:
+        return collect_unique(c, expr);
+    case P2E_CEL_EQ:
+    case P2E_CEL_NE:
+        return collect_equality(c, expr);
     case P2E_CEL_ALL:
     case P2E_CEL_EXISTS:
     case P2E_CEL_EXISTS_ONE:
@@ -282,6 +363,28 @@ static int collect(const struct collector *c, const struct p2e_cel_expr *expr)
 }
 
 // ---- Slots --------------------------------------------------------------------------------------
+static void number_use(struct p2e_plan *plan, struct p2e_use *use)
+{
+    use->slot = plan->slot_count;
+    plan->slot_count += 1 + use->test_count;
+    if (use->elements) {
+        use->verdict_slot = plan->slot_count;
+        plan->slot_count += 2;
+    }
+    if (p2e_use_is_set(use)) {
+        use->set_slot = plan->slot_count;
+        plan->slot_count += 2;
+        plan->has_sets = true;
+    }
+}
+
+static bool is_entry_of_closed(const struct p2e_place *place)
+{
+    const struct p2e_message *message = place->message;
+    return place->element && message->map_entry && message->fields[1].enumeration &&
+           message->fields[1].enumeration->closed;
+}
+
 static int number_slots(struct p2e_plan *plan, struct p2e_place *place, unsigned depth,
                         struct p2e_error *err)
 {
@@ -290,48 +393,134 @@ static int number_slots(struct p2e_plan *plan, struct p2e_place *place, unsigned
         if (place->oneof_slots[i])
             place->oneof_slots[i] = plan->slot_count++;
     }
+    if (is_entry_of_closed(place))
+        place->discard_slot = plan->slot_count++;
     for (size_t i = 0; i < place->use_count; i++) {
         struct p2e_use *use = place->uses[i];
-        use->slot = plan->slot_count;
-        plan->slot_count += 1 + use->test_count;
+        number_use(plan, use);
         if (plan->slot_count > P2E_SLOTS_MAX || depth > P2E_FRAMES_MAX)
             return p2e_error_set(err,
                                  "the rules look at too many fields: at most %d, and %d levels "
                                  "deep, are remembered of a message",
                                  P2E_SLOTS_MAX - 1, P2E_FRAMES_MAX);
-        if (use->child && number_slots(plan, use->child, depth + 1, err) < 0)
+        // What is met within itself has slots apart from what is around it.
+        if (use->child && !use->child->cyclic &&
+            number_slots(plan, use->child, depth + 1, err) < 0)
             return -1;
     }
     place->slot_end = plan->slot_count;
     return 0;
 }
 
+static int number_all_slots(struct p2e_plan *plan, struct p2e_error *err)
+{
+    plan->slot_count = 1;
+    for (size_t i = 0; i < plan->place_count; i++) {
+        if ((i == 0 || plan->places[i]->cyclic) &&
+            number_slots(plan, plan->places[i], 0, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+// What may be saved at once: as many elements as can be open, of the largest kind.
+static int count_saved(struct p2e_plan *plan, struct p2e_error *err)
+{
+    unsigned largest = 0;
+    for (size_t i = 0; i < plan->place_count; i++) {
+        const struct p2e_place *place = plan->places[i];
+        if (place->cyclic && place->slot_end - place->slot_begin > largest)
+            largest = place->slot_end - place->slot_begin;
+    }
+    plan->saved_count = largest * plan->max_depth;
+    if (plan->saved_count > SAVED_MAX)
+        return p2e_error_set(err,
+                             "messages that hold one another are remembered %u levels deep, %u "
+                             "values each: that is too much; a max_depth of %u would do",
+                             plan->max_depth, largest, SAVED_MAX / largest);
+    return 0;
+}
+
+// ---- Scopes -------------------------------------------------------------------------------------
+// Before any rule is collected, so that a macro finds the place that the elements have.
+static int bind_scope(const struct collector *c, struct p2e_scope *scope);
+
+static int bind_list(const struct collector *c, const struct p2e_check *check)
+{
+    struct p2e_scope *elements = check->elements;
+    struct p2e_use *use = need_select(c, check->list);
+    if (!use)
+        return -1;
+    use->elements = elements;
+    if (elements->bound) {
+        use->child = elements->place;
+        return 0;
+    }
+    if (need_elements(c, use) < 0)
+        return -1;
+    elements->place = use->child;
+    if (use->child)
+        use->child->cyclic = elements->cyclic;
+    return bind_scope(c, elements);
+}
+
+static int bind_scope(const struct collector *c, struct p2e_scope *scope)
+{
+    struct p2e_plan *plan = c->plan;
+    struct collector inner = {
+        .plan = plan, .rule = c->rule, .binder = scope->binder, .element = scope->place, .err = c->err};
+    scope->bound = true;
+    scope->number = plan->scope_count;
+    if (push(&plan->arena, (void ***)&plan->scopes, &plan->scope_count, scope) < 0)
+        return out_of_memory(c->err);
+    for (size_t i = 0; i < scope->check_count; i++) {
+        if (scope->checks[i].list && bind_list(&inner, &scope->checks[i]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 // ---- Whole --------------------------------------------------------------------------------------
 static int collect_rules(struct p2e_plan *plan, struct p2e_error *err)
 {
-    for (size_t i = 0; i < plan->rule_count; i++) {
-        struct collector c = {.plan = plan, .rule = &plan->rules[i], .err = err};
-        if (collect(&c, plan->rules[i].cel.root) < 0)
-            return p2e_error_prefix(err, "rule \"%s\"", plan->rules[i].id);
+    for (size_t i = 0; i < plan->rules.count; i++) {
+        const struct p2e_plan_rule *rule = &plan->rules.rules[i];
+        struct collector c = {.plan = plan,
+                              .rule = rule,
+                              .binder = rule->scope->binder,
+                              .element = rule->scope->place,
+                              .err = err};
+        if (collect(&c, rule->cel.root) < 0)
+            return p2e_error_prefix(err, "rule \"%s\"", rule->id);
     }
-    plan->slot_count = 1;
-    return number_slots(plan, plan->places[0], 0, err);
+    return 0;
+}
+
+static int lay_out(struct p2e_plan *plan, const struct p2e_schema *schema, struct p2e_error *err)
+{
+    struct collector c = {.plan = plan, .err = err};
+    if (!add_place(plan, plan->message, NULL))
+        return out_of_memory(err);
+    plan->rules.root->place = plan->places[0];
+    if (bind_scope(&c, plan->rules.root) < 0 || collect_rules(plan, err) < 0)
+        return -1;
+    if (number_all_slots(plan, err) < 0 || count_saved(plan, err) < 0)
+        return -1;
+    return p2e_plan_tables(plan, schema, err);
 }
 
 int p2e_plan_make(const struct p2e_message *message, const struct p2e_schema *schema,
-                  struct p2e_plan_rule *rules, size_t rule_count, unsigned max_depth,
-                  struct p2e_plan *plan, struct p2e_error *err)
+                  struct p2e_rules *rules, unsigned max_depth, struct p2e_plan *plan,
+                  struct p2e_error *err)
 {
     *plan = (struct p2e_plan){
         .message = message,
-        .rules = rules,
-        .rule_count = rule_count,
+        .rules = *rules,
         .max_depth = max_depth,
         .arena = {.limit = ARENA_LIMIT},
     };
-    if (!add_place(plan, message, NULL))
-        out_of_memory(err);
-    else if (collect_rules(plan, err) == 0 && p2e_plan_tables(plan, schema, err) == 0)
+    *rules = (struct p2e_rules){0};
+    if (lay_out(plan, schema, err) == 0)
         return 0;
     p2e_plan_free(plan);
     return -1;
@@ -339,9 +528,7 @@ int p2e_plan_make(const struct p2e_message *message, const struct p2e_schema *sc
 
 void p2e_plan_free(struct p2e_plan *plan)
 {
-    for (size_t i = 0; i < plan->rule_count; i++)
-        p2e_cel_free(&plan->rules[i].cel);
-    free(plan->rules);
+    p2e_rules_free(&plan->rules);
     p2e_arena_free(&plan->arena);
     *plan = (struct p2e_plan){0};
 }

@@ -16,9 +16,8 @@
 
 #include "compiler/arena.h"
 #include "compiler/cel.h"
+#include "compiler/rules.h"
 #include "compiler/schema.h"
-
-struct p2e_place;
 
 // What is remembered of one field of a place.
 struct p2e_use {
@@ -26,11 +25,15 @@ struct p2e_use {
     struct p2e_place *place;
     struct p2e_place *child; // of a message field whose fields are looked at, else NULL
     bool value;              // the (last) value is looked at, not only presence or count
-    // What is asked of each element of a repeated field as it passes: `constant in list`, and
-    // macros. Each has a slot of its own, after `slot`.
+    bool size;               // of a map: the number of its keys is
+    // What is asked of each element of a repeated field as it passes: `constant in list`, macros,
+    // an element by its index. Each has a slot of its own, after `slot`.
     const struct p2e_cel_expr **tests;
     size_t test_count;
-    unsigned slot;
+    struct p2e_scope *elements; // whose checks apply to each element, else NULL
+    unsigned slot;              // presence, value, number of elements
+    unsigned verdict_slot;      // of `elements`: the tally of their verdicts, then a broken rule
+    unsigned set_slot;          // of p2e_use_is_set: which set, then its size
     unsigned hook; // of a scalar that is hooked: number of its case in the emitted function
 };
 
@@ -42,9 +45,12 @@ struct p2e_place {
     unsigned *oneof_slots; // by oneof of the message, 0 where no rule asks; holds the member set
     unsigned slot_begin, slot_end; // of the place and all below it
     unsigned node;
-    // An element of a repeated field: it begins anew each time, and what is asked of it is answered
-    // when it ends. 0 for a message that is merged from all its occurrences.
-    unsigned scope;
+    // An element: it begins anew each time, and what is asked of it is answered when it ends. All
+    // others are merged from all their occurrences.
+    bool element;
+    bool cyclic;          // an element that may be found within another one
+    struct p2e_use *owner; // of an element: the use through which it was met first
+    unsigned discard_slot; // of a map's entry whose value may turn out to be none, else 0
 };
 
 // A closed enum whose field must be told known numbers from unknown ones where no rule looks.
@@ -53,21 +59,14 @@ struct p2e_hooked_field {
     unsigned hook;
 };
 
-// A rule, checked.
-struct p2e_plan_rule {
-    struct p2e_cel cel;
-    const char *id, *expression;
-};
-
 struct p2e_plan {
     const struct p2e_message *message;
-    struct p2e_plan_rule *rules;
-    size_t rule_count;
+    struct p2e_rules rules;
     unsigned max_depth;
 
     struct p2e_place **places; // [0] is the root's
     size_t place_count;
-    struct p2e_place **scopes; // places that are elements; scope number i + 1 is scopes[i]
+    struct p2e_scope **scopes; // by number; [0] is the message's
     size_t scope_count;
     unsigned slot_count; // slot 0 included
     struct p2e_hooked_field *hooked;
@@ -82,19 +81,22 @@ struct p2e_plan {
     uint64_t *needs; // sets of required fields; [0] is the empty one
     size_t needs_count;
     unsigned *type_nodes; // by p2e_message.index; 0 for a type that is not reachable
-    bool has_hooks, has_oneofs, has_required;
+    bool has_hooks, has_oneofs, has_required, has_elements, has_sets;
+    unsigned saved_count; // slots that elements within elements save at most
     size_t field_count; // that the walk knows by name
 
-    struct p2e_arena arena; // all of the above but the rules' trees
+    struct p2e_arena arena; // all of the above but the rules
 };
 
-// Plans a filter for `message`. rules[i].cel.root is checked already and owned by the plan from
-// here on, whatever the outcome. What cannot be judged exactly in the kernel is an error with a
-// caret.
+// Plans a filter for `message`. *rules is the plan's from here on, whatever the outcome. What
+// cannot be judged exactly in the kernel is an error with a caret.
 int p2e_plan_make(const struct p2e_message *message, const struct p2e_schema *schema,
-                  struct p2e_plan_rule *rules, size_t rule_count, unsigned max_depth,
-                  struct p2e_plan *plan, struct p2e_error *err);
+                  struct p2e_rules *rules, unsigned max_depth, struct p2e_plan *plan,
+                  struct p2e_error *err);
 void p2e_plan_free(struct p2e_plan *plan);
+
+// Are equal elements, or keys, of this field told from others?
+bool p2e_use_is_set(const struct p2e_use *use);
 
 // The use that a SELECT or HAS expression of one of the rules stands for.
 const struct p2e_use *p2e_plan_use(const struct p2e_plan *plan, const struct p2e_cel_expr *select);

@@ -199,7 +199,7 @@ static uint64_t entry_use(struct layout *l, struct p2e_use *use)
 {
     bool text = use->field->type == P2E_TYPE_STRING || use->field->type == P2E_TYPE_BYTES;
     uint64_t entry = part(P2E_ENTRY_SLOT, use->slot) |
-                     part(P2E_ENTRY_KEEP, text && (use->value || use->test_count));
+                     part(P2E_ENTRY_KEEP, text && (use->value || use->test_count || use->elements));
     if (!p2e_use_is_hooked(use))
         return entry;
     l->plan->has_hooks = true;
@@ -253,7 +253,7 @@ static void lay_row(struct layout *l, const struct row *row)
     unsigned required = 0;
     plan->table[row->node] = part(P2E_ROW_DENSE, row->dense) | part(P2E_ROW_SPARSE, sparse) |
                              part(P2E_ROW_NEEDS, row->needs) |
-                             part(P2E_ROW_SCOPE, row->place ? row->place->scope : 0);
+                             part(P2E_ROW_ELEMENT, row->place && row->place->element);
     for (size_t i = 0; i < row->message->field_count; i++) {
         const struct p2e_field *field = &row->message->fields[i];
         bool is_required = field->presence == P2E_PRESENCE_REQUIRED && !field->repeated;

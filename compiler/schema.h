@@ -9,6 +9,10 @@
 
 #include "base/error.h"
 
+// Numbers of the options that hold annotations.
+#define P2E_OPTION_VALIDATE   1159 // in the options of messages, oneofs and fields
+#define P2E_OPTION_PREDEFINED 1160 // in the options of fields
+
 // Part of a serialized message. `data` is NULL when there is none, which an empty one is not.
 struct p2e_bytes {
     const char *data;

@@ -31,9 +31,6 @@ int p2e_schema_strip(const void *data, size_t size, struct p2e_buffer *out, stru
 
 // ---- What protobuf-c keeps as unknown fields ----------------------------------------------------
 
-#define P2E_OPTION_VALIDATE   1159 // in the options of messages, oneofs and fields
-#define P2E_OPTION_PREDEFINED 1160 // in the options of fields
-
 // The next unknown field `number` from *at on, as it was sent; false for no more. *at starts at 0.
 bool p2e_schema_unknown(const ProtobufCMessage *message, uint32_t number, size_t *at,
                         struct p2e_wire_field *field);

@@ -1,0 +1,169 @@
+// What is noted of each element of a repeated field as it passes, and of each entry of a map.
+//
+// All results are found before any is noted: an element within another one of its kind has its
+// slots only until it gives them back. A map's later entry takes the place of an earlier one with
+// its key: 16 bits in the set of keys say what that one had come to (bpf/distinct.h).
+#include <stdio.h>
+
+#include "compiler/emit_expr.h"
+
+#define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
+
+typedef const struct p2e_use use_t;
+typedef const struct p2e_cel_expr expr_t;
+
+static bool is_macro(expr_t *test)
+{
+    return test->op == P2E_CEL_ALL || test->op == P2E_CEL_EXISTS || test->op == P2E_CEL_EXISTS_ONE;
+}
+
+// ---- Results ------------------------------------------------------------------------------------
+static unsigned slot_of(use_t *use, size_t field)
+{
+    use_t *const *uses = (use_t *const *)use->child->uses;
+    for (size_t i = 0; i < use->child->use_count; i++) {
+        if (uses[i]->field == &use->child->message->fields[field])
+            return uses[i]->slot;
+    }
+    return 0;
+}
+
+// "is the key": of a map's entry, in words of what CEL sees.
+static void emit_key_is(struct p2e_emitter *e, use_t *use, expr_t *constant)
+{
+    char key[32];
+    snprintf(key, sizeof(key), "get_%u(s)", slot_of(use, 0));
+    if (constant->type.kind == P2E_CEL_STRING) {
+        p2e_emit_is_constant(e, &use->child->message->fields[0], key, constant);
+        return;
+    }
+    emit(e, "(%s == ", key);
+    p2e_emit_expr(e, constant);
+    emit(e, ")");
+}
+
+// Element number i is the constant with that number.
+static void emit_same_item(struct p2e_emitter *e, use_t *use, expr_t *test)
+{
+    expr_t *items = test->args[test->args[0]->op != P2E_CEL_LIST_LITERAL];
+    emit(e, "(0");
+    for (size_t i = 0; i < items->arg_count; i++) {
+        emit(e, " || (s->value[%u] == %zu && ", use->slot, i);
+        p2e_emit_is_constant(e, use->field, "value", items->args[i]);
+        emit(e, ")");
+    }
+    emit(e, ")");
+}
+
+// The key of the set that CEL's equality has; a NaN is equal to nothing.
+static void emit_first_time(struct p2e_emitter *e, use_t *use)
+{
+    bool text = use->field->type == P2E_TYPE_STRING || use->field->type == P2E_TYPE_BYTES;
+    bool real = use->field->type == P2E_TYPE_DOUBLE || use->field->type == P2E_TYPE_FLOAT;
+    emit(e, "p2e_first_time%s(s, &s->value[%u], ", text ? "_text" : real ? "_double" : "",
+         use->set_slot);
+    p2e_emit_converted(e, use->field->type, "value");
+    emit(e, ")");
+}
+
+static void emit_result(struct p2e_emitter *e, use_t *use, expr_t *test)
+{
+    if (is_macro(test))
+        p2e_emit_expr(e, test->args[1]);
+    else if (test->op == P2E_CEL_UNIQUE)
+        emit_first_time(e, use);
+    else if (test->op != P2E_CEL_IN)
+        emit_same_item(e, use, test);
+    else if (use->field->map)
+        emit_key_is(e, use, test->args[0]);
+    else
+        p2e_emit_is_constant(e, use->field, "value", test->args[0]);
+}
+
+// An element by its index, or a value by its key, is kept at once: it is in no one's way.
+static void emit_keep(struct p2e_emitter *e, use_t *use, size_t index)
+{
+    size_t slot = use->slot + 1 + index;
+    emit(e, "        if (");
+    if (use->field->map)
+        emit_key_is(e, use, use->tests[index]->args[1]);
+    else
+        emit(e, "s->value[%u] == %lldull", use->slot,
+             (long long)use->tests[index]->args[1]->value.integer);
+    emit(e, ") {\n            s->value[%zu] = ", slot);
+    if (use->field->map)
+        emit(e, "get_%u(s)", slot_of(use, 1));
+    else
+        p2e_emit_converted(e, use->field->type, "value");
+    emit(e, ";\n            s->present[%zu] = 1;\n        }\n", slot);
+}
+
+static void emit_results(struct p2e_emitter *e, use_t *use)
+{
+    for (size_t i = 0; i < use->test_count; i++) {
+        if (use->tests[i]->op == P2E_CEL_AT)
+            continue;
+        emit(e, "        int result_%zu = ", i);
+        emit_result(e, use, use->tests[i]);
+        emit(e, ";\n");
+    }
+    if (use->elements)
+        emit(e, "        u32 broken = verdict_%u(s%s);\n", use->elements->number,
+             use->field->message ? "" : ", value");
+}
+
+// ---- Notes --------------------------------------------------------------------------------------
+static void emit_tallies(struct p2e_emitter *e, use_t *use)
+{
+    for (size_t i = 0; i < use->test_count; i++) {
+        if (use->tests[i]->op == P2E_CEL_AT)
+            emit_keep(e, use, i);
+        else
+            emit(e, "        p2e_tally(&s->value[%zu], result_%zu);\n", use->slot + 1 + i, i);
+    }
+    if (use->elements)
+        emit(e, "        p2e_tally(&s->value[%u], broken == P2E_RULE_COUNT);\n", use->verdict_slot);
+}
+
+// The same of a map that tells its keys apart.
+static void emit_set_tallies(struct p2e_emitter *e, use_t *use)
+{
+    bool text = use->child->message->fields[0].type == P2E_TYPE_STRING;
+    unsigned shift = 0;
+    emit(e,
+         "        u32 was = 0, is = 0;\n"
+         "        int known = p2e_meet_key%s(s, &s->value[%u], get_%u(s), &was);\n"
+         "        if (known == P2E_DISTINCT_FULL)\n            return 0;\n",
+         text ? "_text" : "", use->set_slot, slot_of(use, 0));
+    for (size_t i = 0; i < use->test_count; i++) {
+        if (use->tests[i]->op == P2E_CEL_AT)
+            emit_keep(e, use, i);
+        else
+            emit(e, "        is |= p2e_retally(&s->value[%zu], known, was, result_%zu, %u);\n",
+                 use->slot + 1 + i, i, shift);
+        shift += 2 * (use->tests[i]->op != P2E_CEL_AT);
+    }
+    if (use->elements)
+        emit(e,
+             "        is |= p2e_retally(&s->value[%u], known, was, broken == P2E_RULE_COUNT, %u);\n",
+             use->verdict_slot, shift);
+    emit(e, "        p2e_distinct_set_bits(s, is);\n");
+}
+
+void p2e_emit_element(struct p2e_emitter *e, use_t *use)
+{
+    struct p2e_place *place = use->child;
+    emit_results(e, use);
+    if (place && place->cyclic)
+        emit(e, "        p2e_restore(s, %u, %u);\n", place->slot_begin,
+             place->slot_end - place->slot_begin);
+    if (place && place->discard_slot)
+        emit(e, "        if (s->value[%u])\n            break;\n", place->discard_slot);
+    if (use->field->map && use->set_slot)
+        emit_set_tallies(e, use);
+    else
+        emit_tallies(e, use);
+    if (use->elements)
+        emit(e, "        if (broken != P2E_RULE_COUNT)\n            s->value[%u] = broken;\n",
+             use->verdict_slot + 1);
+}
