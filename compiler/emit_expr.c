@@ -9,9 +9,15 @@
 #define WORD_SIZE 8 // texts up to this are compared as one word
 
 // ---- Which expressions can be an error ----------------------------------------------------------
+// uint(size(a)): a size is never negative.
+static bool is_size(const struct p2e_cel_expr *convert)
+{
+    return convert->args[0]->op == P2E_CEL_SIZE && convert->type.kind == P2E_CEL_UINT;
+}
+
 static bool can_overflow(const struct p2e_cel_expr *expr)
 {
-    if (expr->op == P2E_CEL_CONVERT && expr->args[0]->op == P2E_CEL_SIZE)
+    if (expr->op == P2E_CEL_CONVERT && is_size(expr))
         return false;
     if (expr->op == P2E_CEL_CONVERT)
         return expr->type.kind != P2E_CEL_DOUBLE && expr->type.kind != P2E_CEL_BYTES;
@@ -350,6 +356,11 @@ static void emit_convert(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     }
     if (expr->type.kind == P2E_CEL_STRING) {
         emit_checked_text(e, expr->args[0]);
+        return;
+    }
+    if (is_size(expr)) {
+        emit(e, "(u64)");
+        p2e_emit_expr(e, expr->args[0]);
         return;
     }
     snprintf(name, sizeof(name), "p2e_%s_to_%s", number_name(expr->args[0]->type.kind),
