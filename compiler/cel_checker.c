@@ -571,7 +571,8 @@ static bool check_format_argument(checker *c, node *n, size_t index, expr *e)
     else if (index == 0 && arg->type.kind != P2E_CEL_STRING)
         fail(c, n->token, "%s cannot be applied to %s", n->name, name);
     else if (index > 0 && !at)
-        fail(c, arg->span, "%s() takes %s; this is %s", n->name, e->format->takes, name);
+        fail(c, arg->span, "%s() cannot take %s here; it takes %s", n->name, name,
+             e->format->takes);
     else
         e->args[at] = arg;
     return e->args[at] == arg;

@@ -61,9 +61,9 @@ const struct p2e_cel_format *p2e_cel_format(const char *name)
 #define LAST_LABEL "<last>"
 #define HOSTNAME   ANY_OF(LABEL "\\.") LAST_LABEL "\\.?"
 
-#define PORT                                                                                       \
-    EITHER("0|[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-"  \
-           "5]")
+#define PORT_LOW  "0|[1-9][0-9]{0,3}|[1-5][0-9]{4}"
+#define PORT_HIGH "6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]" // to 65535
+#define PORT      EITHER(PORT_LOW OR PORT_HIGH)
 
 // https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address
 #define EMAIL "[0-9A-Za-z.!#$%&'*+/=?^_`{|}~-]+@" LABEL ANY_OF("\\." LABEL)
@@ -73,19 +73,23 @@ const struct p2e_cel_format *p2e_cel_format(const char *name)
 #define OCTET EITHER("25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9]")
 #define IP4   OCTET "(?:\\." OCTET "){3}"
 
-#define GROUP       HEX "{1,4}"
-#define GROUPS(n)   GROUP "(?::" GROUP "){" n "}"
-#define EIGHT       GROUPS("7")
-#define BEFORE(n)   GROUPS(n) "::"
-#define UP_TO(n)    GROUPS("0," n)
-#define WITHIN(sep) /* groups on both sides of ::, seven at most */                                \
-    EITHER("::" UP_TO("6") sep OR BEFORE("0") UP_TO("5") sep OR BEFORE("1") UP_TO("4")             \
-               sep OR BEFORE("2") UP_TO("3") sep OR BEFORE("3") UP_TO("2") sep OR BEFORE("4")      \
-                   UP_TO("1") sep OR BEFORE("5") GROUP sep)
-#define AT_END EITHER("::" OR BEFORE("0,6"))
+#define GROUP     HEX "{1,4}"
+#define GROUPS(n) GROUP "(?::" GROUP "){" n "}"
+#define EIGHT     GROUPS("7")
+#define BEFORE(n) GROUPS(n) "::"
+#define UP_TO(n)  GROUPS("0," n)
+// Groups on both sides of ::, seven at most.
+#define FEW_BEFORE(end)                                                                            \
+    "::" UP_TO("6") end OR BEFORE("0") UP_TO("5") end OR BEFORE("1") UP_TO("4") end
+#define MORE_BEFORE(end)                                                                           \
+    BEFORE("2") UP_TO("3") end OR BEFORE("3") UP_TO("2") end OR BEFORE("4") UP_TO("1") end
+#define WITHIN(end)                                                                                \
+    FEW_BEFORE(end) OR MORE_BEFORE(end)                                                            \
+    OR BEFORE("5") GROUP end
+#define AT_END "::" OR BEFORE("0,6")
 
-// protovalidate's parsers look at a colon only when something else than the end follows, and count
-// no groups next to dots. Those that share this are the most of them.
+// As protovalidate's parser has it: a colon too many is one only at the text's end, and groups next
+// to an IPv4 address are not counted.
 #define IP6_HEX   EITHER(EIGHT OR WITHIN("") OR AT_END)
 #define IP6_COLON EITHER(EIGHT ":?" OR WITHIN(":?") OR AT_END)
 #define IP6_DOTS  EITHER(GROUPS("5") ":" IP4 OR MAYBE(GROUPS("0,")) "::" ANY_OF(GROUP ":") IP4)
@@ -128,11 +132,9 @@ const struct p2e_cel_format *p2e_cel_format(const char *name)
 
 #define URI          SCHEME AFTER_SCHEME MAYBE("\\?" QUERY) MAYBE("#" QUERY)
 #define RELATIVE_REF RELATIVE_PART MAYBE("\\?" QUERY) MAYBE("#" QUERY)
-// Where a query or fragment is none, the reference's parsers take what stands there for a
-// reference.
-#define URI_REF                                                                                    \
-    EITHER(URI OR RELATIVE_REF OR SCHEME AFTER_SCHEME EITHER("\\?" OR MAYBE("\\?" QUERY) "#")      \
-               RELATIVE_REF)
+// Where a query or a fragment is none, protovalidate's parser takes what is there for a reference.
+#define LATE_REF SCHEME AFTER_SCHEME EITHER("\\?" OR MAYBE("\\?" QUERY) "#") RELATIVE_REF
+#define URI_REF  EITHER(URI OR RELATIVE_REF OR LATE_REF)
 
 // ---- Automata -----------------------------------------------------------------------------------
 

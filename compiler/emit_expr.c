@@ -364,21 +364,19 @@ static void emit_pattern(struct p2e_emitter *e, enum p2e_cel_pattern pattern)
     emit(e, ")");
 }
 
-static bool asks_for(const struct p2e_cel_expr *version, int64_t number)
-{
-    return version->op != P2E_CEL_CONST || version->value.integer == 0 ||
-           version->value.integer == number;
-}
-
 // The text is an address of the version that is asked for, or of either where that is 0.
 static void emit_versions(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
+    static const int versions[] = {4, 6};
+    const struct p2e_cel_expr *version = expr->args[1];
+    bool constant = version->op == P2E_CEL_CONST;
     emit(e, "(0");
     for (int i = 0; i < 2; i++) {
-        int version = i ? 6 : 4;
-        if (!asks_for(expr->args[1], version))
+        if (constant && version->value.integer != 0 && version->value.integer != versions[i])
             continue;
-        emit(e, " || ((version == 0 || version == %d) && ", version);
+        emit(e, " || (");
+        if (!constant)
+            emit(e, "(version == 0 || version == %d) && ", versions[i]);
         emit_pattern(e, expr->format->patterns[i]);
         emit(e, ")");
     }
@@ -391,7 +389,7 @@ static void emit_is_format(struct p2e_emitter *e, const struct p2e_cel_expr *exp
     const struct p2e_cel_format *format = expr->format;
     emit(e, "({ u64 text = ");
     emit_string(e, expr);
-    if (format->version) {
+    if (format->version && expr->args[1]->op != P2E_CEL_CONST) {
         emit(e, "; s64 version = ");
         p2e_emit_expr(e, expr->args[1]);
     }
@@ -399,7 +397,7 @@ static void emit_is_format(struct p2e_emitter *e, const struct p2e_cel_expr *exp
         emit(e, "; int flag = ");
         emit_operand(e, expr->args[2]);
     }
-    emit(e, "; ");
+    emit(e, "; (void)text; "); // unused where the version is neither
     if (format->version)
         emit_versions(e, expr);
     else
