@@ -128,8 +128,13 @@ def rule_tables():
         sys.path.insert(0, str(folder))
     import judge
     import test_rules
+    import test_text_formats
 
-    for name, rows in (("rules", test_rules.ROWS), ("legacy", test_rules.LEGACY_ROWS)):
+    tables = {
+        "rules": test_rules.ROWS + test_text_formats.ROWS,
+        "legacy": test_rules.LEGACY_ROWS + test_text_formats.LEGACY_ROWS,
+    }
+    for name, rows in tables.items():
         text = (folder / f"{name}.proto").read_text()
         for first in range(0, len(rows), 8):
             some = rows[first : first + 8]
