@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "compiler/arena.h"
+#include "compiler/cel_format.h"
 #include "compiler/dynamic.h"
 #include "compiler/regex.h"
 #include "compiler/schema.h"
@@ -78,8 +79,9 @@ enum p2e_cel_op {
     P2E_CEL_CONVERT, // from args[0]'s type to the node's: between int, uint and double, or between
                      // string and bytes. Out of range, and bytes that are not UTF-8, are errors
     P2E_CEL_IS_NAN,
-    P2E_CEL_IS_INF,  // args: double, int: the sign that counts, 0 for both
-    P2E_CEL_MATCHES, // args: text, pattern: a CONST, which `regex` is made of
+    P2E_CEL_IS_INF,    // args: double, int: the sign that counts, 0 for both
+    P2E_CEL_MATCHES,   // args: text, pattern: a CONST, which `regex` is made of
+    P2E_CEL_IS_FORMAT, // args: text, version, flag: of what `format` does not have, a 0
     P2E_CEL_FORMAT, // args: template, values. Never in a checked tree: only its emptiness is judged
 };
 
@@ -105,10 +107,11 @@ struct p2e_cel_expr {
     struct p2e_span token; // what an error about this node points at: operator, name, literal
     struct p2e_cel_expr **args;
     size_t arg_count;
-    const struct p2e_field *field;     // SELECT, HAS
-    const struct p2e_cel_expr *binder; // ELEMENT
-    const struct p2e_regex *regex;     // MATCHES
-    struct p2e_cel_value value;        // CONST
+    const struct p2e_field *field;       // SELECT, HAS
+    const struct p2e_cel_expr *binder;   // ELEMENT
+    const struct p2e_regex *regex;       // MATCHES
+    const struct p2e_cel_format *format; // IS_FORMAT
+    struct p2e_cel_value value;          // CONST
 };
 
 struct p2e_cel {

@@ -545,6 +545,59 @@ static expr *check_matches(checker *c, node *n, const struct p2e_cel_function *f
     return e->regex ? p2e_cel_fold(e) : NULL;
 }
 
+// Which of args an argument of a format's test is; 0 when it is none, or one too many.
+static size_t parameter_of(const struct p2e_cel_format *format, const expr *e, const expr *arg)
+{
+    if (arg->type.kind == P2E_CEL_INT && format->version && !e->args[1] && !e->args[2])
+        return 1;
+    return arg->type.kind == P2E_CEL_BOOL && format->flag && !e->args[2] ? 2 : 0;
+}
+
+static bool check_format_argument(checker *c, node *n, size_t index, expr *e)
+{
+    char name[NAME_SIZE];
+    expr *arg = check(c, n->args[index]);
+    if (!arg)
+        return false;
+    p2e_cel_type_name(&arg->type, name, sizeof(name));
+    size_t at = index ? parameter_of(e->format, e, arg) : 0;
+    if (p2e_cel_is_special(&arg->type))
+        special_message(c, arg->span, &arg->type);
+    else if (index == 0 && arg->type.kind != P2E_CEL_STRING)
+        fail(c, n->token, "%s cannot be applied to %s", n->name, name);
+    else if (index > 0 && !at)
+        fail(c, arg->span, "%s() cannot take %s here; it takes %s", n->name, name,
+             e->format->takes);
+    else
+        e->args[at] = arg;
+    return e->args[at] == arg;
+}
+
+// text.isIp(6): arguments are told by their types, and those left out are 0.
+static expr *check_is_format(checker *c, node *n, const struct p2e_cel_function *function)
+{
+    static const enum p2e_cel_kind kinds[] = {P2E_CEL_STRING, P2E_CEL_INT, P2E_CEL_BOOL};
+    const struct p2e_cel_format *format = p2e_cel_format(n->name);
+    size_t given = n->arg_count - 1;
+    if (given > (size_t)format->version + format->flag || given < format->flag_needed)
+        return fail(c, n->token, "%s() takes %s", n->name, format->takes);
+    expr *e = make(c, n, function->op, scalar(P2E_CEL_BOOL), 3);
+    if (!e)
+        return NULL;
+    e->format = format;
+    for (size_t i = 0; i < n->arg_count; i++) {
+        if (!check_format_argument(c, n, i, e))
+            return NULL;
+    }
+    for (size_t i = 1; i < 3; i++) {
+        if (!e->args[i])
+            e->args[i] = make(c, n, P2E_CEL_CONST, scalar(kinds[i]), 0);
+        if (!e->args[i])
+            return NULL;
+    }
+    return e;
+}
+
 static bool takes(const struct p2e_cel_function *function, size_t arg_count)
 {
     return arg_count == function->arg_count || (function->op == P2E_CEL_IS_INF && arg_count == 1);
@@ -579,6 +632,8 @@ static expr *check_call(checker *c, node *n)
         return check_get_field(c, n);
     if (function->op == P2E_CEL_CONVERT && n->receiver)
         return fail(c, n->token, "%s() is not called on a value: %s(a)", n->name, n->name);
+    if (function->op == P2E_CEL_IS_FORMAT)
+        return check_is_format(c, n, function);
     if (!takes(function, n->arg_count))
         return fail(c, n->token, "%s() takes %s", n->name, arguments_of(function));
     if (function->shape == P2E_SHAPE_DYN)

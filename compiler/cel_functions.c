@@ -32,10 +32,9 @@ static const struct p2e_cel_function operators[] = {
     {                                                                                              \
         name, P2E_CEL_CONST, P2E_SHAPE_NONE, false, 0, why                                         \
     }
-#define MACRO  "macros over lists and maps are not supported yet; size() and \"in\" are"
-#define TYPE   "what type a value has is known when the rule is compiled"
-#define TIME   "times and durations are not supported yet"
-#define FORMAT "checks of a string's format are not supported yet"
+#define MACRO "macros over lists and maps are not supported yet; size() and \"in\" are"
+#define TYPE  "what type a value has is known when the rule is compiled"
+#define TIME  "times and durations are not supported yet"
 #define NEW_TEXT                                                                                   \
     "functions that build a new string are not supported: a rule in the kernel has nowhere to "    \
     "put it"
@@ -86,13 +85,13 @@ static const struct p2e_cel_function functions[] = {
     REFUSED("getMinutes", TIME),
     REFUSED("getMonth", TIME),
     REFUSED("getSeconds", TIME),
-    REFUSED("isEmail", FORMAT),
-    REFUSED("isHostname", FORMAT),
-    REFUSED("isHostAndPort", FORMAT),
-    REFUSED("isIp", FORMAT),
-    REFUSED("isIpPrefix", FORMAT),
-    REFUSED("isUri", FORMAT),
-    REFUSED("isUriRef", FORMAT),
+    {"isEmail", P2E_CEL_IS_FORMAT, P2E_SHAPE_NONE, true, 1, NULL},
+    {"isHostname", P2E_CEL_IS_FORMAT, P2E_SHAPE_NONE, true, 1, NULL},
+    {"isHostAndPort", P2E_CEL_IS_FORMAT, P2E_SHAPE_NONE, true, 1, NULL},
+    {"isIp", P2E_CEL_IS_FORMAT, P2E_SHAPE_NONE, true, 1, NULL},
+    {"isIpPrefix", P2E_CEL_IS_FORMAT, P2E_SHAPE_NONE, true, 1, NULL},
+    {"isUri", P2E_CEL_IS_FORMAT, P2E_SHAPE_NONE, true, 1, NULL},
+    {"isUriRef", P2E_CEL_IS_FORMAT, P2E_SHAPE_NONE, true, 1, NULL},
     {"isInf", P2E_CEL_IS_INF, P2E_SHAPE_IS_INF, true, 2, NULL},
     {"isNan", P2E_CEL_IS_NAN, P2E_SHAPE_IS_NAN, true, 1, NULL},
     REFUSED("isFinite", REAL),

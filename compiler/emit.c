@@ -496,7 +496,7 @@ static int emit_source(struct p2e_emitter *e, const struct p2e_emit_names *names
     emit_literals(e);
     p2e_regexes_emit(&e->regexes, e->out);
     p2e_texts_uses(e->out, body.data);
-    emit(e, "#include \"text.h\"\n#include \"regex.h\"\n"
+    emit(e, "#include \"text.h\"\n#include \"regex.h\"\n#include \"format.h\"\n"
             "#include \"element.h\"\n\n");
     p2e_buffer_add(e->out, body.data, body.size);
     digest_sources(e, names, digest);

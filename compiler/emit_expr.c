@@ -49,7 +49,8 @@ static bool is_checked_text(const struct p2e_cel_expr *text)
 
 static bool needs_check(const struct p2e_cel_expr *expr)
 {
-    return (expr->op == P2E_CEL_SIZE || expr->op == P2E_CEL_MATCHES) &&
+    return (expr->op == P2E_CEL_SIZE || expr->op == P2E_CEL_MATCHES ||
+            expr->op == P2E_CEL_IS_FORMAT) &&
            expr->args[0]->type.kind == P2E_CEL_STRING && !is_checked_text(expr->args[0]);
 }
 
@@ -335,13 +336,19 @@ static void emit_checked_text(struct p2e_emitter *e, const struct p2e_cel_expr *
     emit(e, ", &failed)");
 }
 
+// The text of a test that needs one which is UTF-8.
+static void emit_string(struct p2e_emitter *e, const struct p2e_cel_expr *test)
+{
+    if (needs_check(test))
+        emit_checked_text(e, test->args[0]);
+    else
+        p2e_emit_expr(e, test->args[0]);
+}
+
 static void emit_matches(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     emit(e, "p2e_text_regex(s, ");
-    if (needs_check(expr))
-        emit_checked_text(e, expr->args[0]);
-    else
-        p2e_emit_expr(e, expr->args[0]);
+    emit_string(e, expr);
     emit(e, ", ");
     p2e_regexes_arguments(&e->regexes, expr->regex, e->out);
     emit(e, ")");
@@ -375,6 +382,57 @@ static void emit_operand(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     emit(e, uncertain ? "p2e_condition(" : "");
     p2e_emit_expr(e, expr);
     emit(e, uncertain ? ", &failed)" : "");
+}
+
+static void emit_pattern(struct p2e_emitter *e, enum p2e_cel_pattern pattern)
+{
+    const struct p2e_regex *regex = p2e_regexes_pattern(&e->regexes, pattern);
+    if (!regex)
+        return;
+    emit(e, "p2e_text_regex(s, text, ");
+    p2e_regexes_arguments(&e->regexes, regex, e->out);
+    emit(e, ")");
+}
+
+// The text is an address of the version that is asked for, or of either where that is 0.
+static void emit_versions(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    static const int versions[] = {4, 6};
+    const struct p2e_cel_expr *version = expr->args[1];
+    bool constant = version->op == P2E_CEL_CONST;
+    emit(e, "(0");
+    for (int i = 0; i < 2; i++) {
+        if (constant && version->value.integer != 0 && version->value.integer != versions[i])
+            continue;
+        emit(e, " || (");
+        if (!constant)
+            emit(e, "(version == 0 || version == %d) && ", versions[i]);
+        emit_pattern(e, expr->format->patterns[i]);
+        emit(e, ")");
+    }
+    emit(e, ")");
+}
+
+// Operands are evaluated once, an error in any is the test's.
+static void emit_is_format(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    const struct p2e_cel_format *format = expr->format;
+    emit(e, "({ u64 text = ");
+    emit_string(e, expr);
+    if (format->version && expr->args[1]->op != P2E_CEL_CONST) {
+        emit(e, "; s64 version = ");
+        p2e_emit_expr(e, expr->args[1]);
+    }
+    if (format->flag) {
+        emit(e, "; int flag = ");
+        emit_operand(e, expr->args[2]);
+    }
+    emit(e, "; (void)text; "); // unused where the version is neither
+    if (format->version)
+        emit_versions(e, expr);
+    else
+        emit_pattern(e, format->patterns[0]);
+    emit(e, "%s%s; })", format->also ? " && " : "", format->also ? format->also : "");
 }
 
 static void emit_infix(struct p2e_emitter *e, const struct p2e_cel_expr *expr, const char *operator,
@@ -661,6 +719,9 @@ static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr
     case P2E_CEL_MATCHES:
         emit_matches(e, expr);
         break;
+    case P2E_CEL_IS_FORMAT:
+        emit_is_format(e, expr);
+        break;
     case P2E_CEL_IS_NAN:
         emit_call(e, "p2e_double_is_nan", expr, ")");
         break;
@@ -718,6 +779,7 @@ static bool is_error_boundary(const struct p2e_cel_expr *expr)
     case P2E_CEL_ENDS_WITH:
     case P2E_CEL_CONTAINS:
     case P2E_CEL_MATCHES:
+    case P2E_CEL_IS_FORMAT:
     case P2E_CEL_IS_NAN:
     case P2E_CEL_IS_INF:
         return can_fail(expr);

@@ -16,6 +16,20 @@ struct p2e_regex_use {
 void p2e_regexes_free(struct p2e_regexes *regexes)
 {
     p2e_buffer_free(&regexes->automata);
+    for (size_t i = 0; i < P2E_PATTERN_COUNT; i++)
+        p2e_regex_free(&regexes->patterns[i]);
+}
+
+const struct p2e_regex *p2e_regexes_pattern(struct p2e_regexes *regexes,
+                                            enum p2e_cel_pattern pattern)
+{
+    struct p2e_regex *regex = &regexes->patterns[pattern];
+    struct p2e_error err;
+    if (!regex->next && p2e_cel_pattern_compile(pattern, regex, &err) < 0) {
+        regexes->automata.failed = true;
+        return NULL;
+    }
+    return regex;
 }
 
 static size_t count_of(const struct p2e_regexes *regexes)

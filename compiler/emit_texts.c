@@ -52,6 +52,7 @@ void p2e_texts_uses(struct p2e_buffer *out, const char *body)
          {"p2e_text_equal(", "p2e_text_starts_with(", "p2e_text_ends_with(", "p2e_text_compare(",
           "p2e_first_time_text(", "p2e_meet_key_text("}},
         {"SEARCH_WORD", {"p2e_text_search_word("}},
+        {"NETWORK", {"p2e_text_is_network("}},
         {"POINTS", {"p2e_text_points(", "p2e_text_points_checked("}},
     };
     for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {

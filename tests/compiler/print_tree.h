@@ -97,7 +97,8 @@ static void print_tree(struct p2e_buffer *out, const struct p2e_cel_expr *e)
         char name[64];
         p2e_buffer_printf(out, "%s(", p2e_cel_type_name(&e->type, name, sizeof(name)));
     } else {
-        p2e_buffer_printf(out, "%s(", op_names[e->op]);
+        p2e_buffer_printf(out, "%s(",
+                          e->op == P2E_CEL_IS_FORMAT ? e->format->name : op_names[e->op]);
     }
     for (size_t i = 0; i < e->arg_count; i++) {
         p2e_buffer_puts(out, i > 0 ? ", " : "");

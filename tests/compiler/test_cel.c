@@ -151,6 +151,13 @@ static void check_op(const struct p2e_cel_expr *e)
         assert_int_equal(e->args[0]->type.kind, P2E_CEL_DOUBLE);
         assert_int_equal(e->args[1]->type.kind, P2E_CEL_INT);
         return;
+    case P2E_CEL_IS_FORMAT:
+        assert_non_null(e->format);
+        assert_int_equal(e->arg_count, 3);
+        assert_int_equal(e->args[0]->type.kind, P2E_CEL_STRING);
+        assert_int_equal(e->args[1]->type.kind, P2E_CEL_INT);
+        assert_int_equal(e->args[2]->type.kind, P2E_CEL_BOOL);
+        return;
     case P2E_CEL_MATCHES:
         check_args(e, 2, P2E_CEL_STRING);
         assert_int_equal(e->args[1]->op, P2E_CEL_CONST);

@@ -8,6 +8,7 @@ import sys
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests/bpf"))
 SEED = 1
 BULK = ["scalars", "nested", "lists", "legacy", "choices"]  # with an oracle's messages
 
@@ -25,6 +26,10 @@ VALUES = {
     "bool": [False, True],
 }
 TYPES = [*VALUES, "repeated int32", "repeated string"]
+
+# Rules with a filter each: what one of them drops would never come to the others.
+FORMATS = ["s.isEmail()", "s.isHostAndPort(true)", "s.isIp(i32)", "s.isIpPrefix(i64, b)", "s.isIpPrefix(6, true)",
+           "s.isUriRef()"]
 
 
 # ---- Schemas and rules ---------------------------------------------------------------------------
@@ -124,8 +129,6 @@ def tree(name, levels, step, folder):
 def rule_tables():
     """The tables of tests/bpf, eight rules a filter."""
     folder = ROOT / "tests/bpf"
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
     import judge
     import test_rules
 
@@ -137,9 +140,19 @@ def rule_tables():
             yield Shape(f"{name}{first}", text, f"{name}.M", [row[0] for row in some], wires)
 
 
+def formats():
+    import judge
+    import test_text_formats
+
+    text = (ROOT / "tests/bpf/rules.proto").read_text()
+    for number, (rule, _, *messages) in enumerate(test_text_formats.ROWS):
+        if rule in FORMATS:
+            yield Shape(f"format{number}", text, "rules.M", [rule], map(judge.wire, messages))
+
+
 def shapes(folder):
     """60 fields in 5 levels with 40 rules; fields with numbers far apart; the tables."""
-    return [tree("large", 5, 1, folder), tree("sparse", 3, 500, folder), *rule_tables()]
+    return [tree("large", 5, 1, folder), tree("sparse", 3, 500, folder), *rule_tables(), *formats()]
 
 
 def bulk_messages(build, name, count, folder):

@@ -21,6 +21,12 @@ def trailing_dot(message):
         and len(message.wire) > 254
 
 
+def host_with_dot(verdict, text):
+    """The same, of a string whose verdict is the oracle's, with a port or without."""
+    host = text.rsplit(b":", 1)[0]
+    return verdict == "invalid" and len(host) == 254 and host.endswith(b".")
+
+
 DOCUMENTED = [trailing_dot]
 
 # Cases that the oracle judges otherwise than the suite says.
