@@ -7,6 +7,8 @@
 #include "base/cleanup.h"
 #include "base/nearest.h"
 #include "compiler/cel_functions.h"
+#include "compiler/cel_time.h"
+#include "compiler/cel_view.h"
 
 #define NAME_SIZE 256 // of a type, as an error shows it
 
@@ -63,7 +65,7 @@ static bool is_number(const struct p2e_cel_type *type)
 
 static bool is_scalar(enum p2e_cel_kind kind)
 {
-    return kind <= P2E_CEL_BYTES;
+    return kind <= P2E_CEL_DURATION;
 }
 
 // ---- Selection ----------------------------------------------------------------------------------
@@ -118,8 +120,12 @@ static const struct p2e_field *find_field(checker *c, const struct p2e_cel_type 
              name, n->name);
     } else if (type->kind == P2E_CEL_MAP) {
         fail(c, n->token, "values of a map by key are not supported yet; size() of a map is");
+    } else if (p2e_cel_is_time(type->kind)) {
+        fail(c, n->token, "a %s has no fields; write %s for its seconds", name,
+             type->kind == P2E_CEL_TIMESTAMP ? "int(a)" : "a.getSeconds()");
     } else if (type->kind != P2E_CEL_MESSAGE) {
-        fail(c, n->token, "the type %s has no field \"%s\"", name, n->name);
+        fail(c, n->token, "the type %s has no field \"%s\"%s", name, n->name,
+             strcmp(n->name, "value") == 0 ? "; a wrapper is its value, without a name" : "");
     } else if (p2e_cel_is_special(type)) {
         special_message(c, n->token, type);
     } else {
@@ -138,7 +144,7 @@ static expr *select_field(checker *c, expr *operand, node *n)
     e->type.dynamic = operand->type.dynamic;
     e->args[0] = operand;
     e->field = field;
-    return e;
+    return p2e_cel_view(c, e);
 }
 
 static expr *make_this(checker *c, node *n)
@@ -186,10 +192,16 @@ static expr *make_element(checker *c, node *n, const expr *binder)
     expr *e = make(c, n, P2E_CEL_ELEMENT, element_type(&binder->args[0]->type), 0);
     if (e)
         e->binder = binder;
-    return e;
+    return p2e_cel_view(c, e);
 }
 
-// A variable, `this`, or a field of it; NULL when the name is none.
+// The time at which a message is judged; a field may have this name, too.
+static bool is_now(checker *c, node *n)
+{
+    return strcmp(n->name, "now") == 0 && (n->absolute || !p2e_message_field(c->message, n->name));
+}
+
+// A variable, `this`, `now`, or a field; NULL when the name is none.
 static expr *check_root(checker *c, node *n, bool *found)
 {
     const struct p2e_cel_variable *variable = find_variable(c, n);
@@ -197,9 +209,12 @@ static expr *check_root(checker *c, node *n, bool *found)
         *found = true;
         return make_element(c, n, variable->binder);
     }
+    *found = true;
+    if (is_now(c, n))
+        return make(c, n, P2E_CEL_NOW, scalar(P2E_CEL_TIMESTAMP), 0);
     *found = is_this(n) || (!n->absolute && p2e_message_field(c->message, n->name));
     expr *this = *found ? make_this(c, n) : NULL;
-    return !this || is_this(n) ? this : select_field(c, this, n);
+    return !this || is_this(n) ? p2e_cel_view(c, this) : select_field(c, this, n);
 }
 
 // Are all of the path's names fields, one of the other?
@@ -262,7 +277,7 @@ static expr *check_has(checker *c, node *n)
         return fail(c, n->token, "has() takes one argument, a field: has(this.field)");
     node *arg = n->args[0];
     bool bare = arg->kind == P2E_NODE_IDENT && !is_this(arg) && !find_variable(c, arg);
-    if (!bare && arg->kind != P2E_NODE_SELECT)
+    if ((!bare && arg->kind != P2E_NODE_SELECT) || (bare && is_now(c, arg)))
         return fail(c, arg->span, "has() takes a field: has(this.field)");
     if (bare && !p2e_message_field(c->message, arg->name))
         return check_name(c, arg);
@@ -335,7 +350,7 @@ static expr *fold(checker *c, expr *e)
 {
     if (e->op == P2E_CEL_CONVERT)
         return p2e_cel_fold_convert(c->arena, e);
-    if (e->op == P2E_CEL_ADD && e->type.kind >= P2E_CEL_STRING)
+    if (e->op == P2E_CEL_ADD && (e->type.kind == P2E_CEL_STRING || e->type.kind == P2E_CEL_BYTES))
         return p2e_cel_fold_join(c->arena, e);
     return p2e_cel_fold(e);
 }
@@ -369,6 +384,13 @@ static bool are_comparable(const struct p2e_cel_type *a, const struct p2e_cel_ty
     return (a->dynamic || b->dynamic) && is_number(a) && is_number(b);
 }
 
+// A constant that does not say a time.
+static bool is_time_text(const struct p2e_cel_overload *overload, const expr *arg)
+{
+    return p2e_cel_is_time(overload->result) && arg->op == P2E_CEL_CONST &&
+           arg->type.kind == P2E_CEL_STRING;
+}
+
 static expr *apply_to(checker *c, node *n, const struct p2e_cel_function *function,
                       expr *const *args)
 {
@@ -382,27 +404,71 @@ static expr *apply_to(checker *c, node *n, const struct p2e_cel_function *functi
     if (!overload)
         return no_overload(c, n, function, args);
     if (overload->refusal)
-        return fail(c, n->token, "%s", overload->refusal);
+        return fail(c, is_time_text(overload, args[0]) ? args[0]->span : n->token, "%s",
+                    overload->refusal);
     return build(c, n, function, overload->result, args);
 }
 
-// The sign of isInf() may be left out.
-static expr *check_argument(checker *c, node *n, size_t index)
+static bool is_time_part(const struct p2e_cel_function *function)
 {
-    return index < n->arg_count ? check(c, n->args[index])
-                                : make(c, n, P2E_CEL_CONST, scalar(P2E_CEL_INT), 0);
+    return function->shape == P2E_SHAPE_DATE || function->shape == P2E_SHAPE_CLOCK;
+}
+
+// A time zone as the seconds that it is ahead of UTC.
+static expr *check_zone(checker *c, node *n)
+{
+    int64_t ahead;
+    expr *e = check(c, n);
+    if (!e)
+        return NULL;
+    if (e->type.kind != P2E_CEL_STRING || e->op != P2E_CEL_CONST)
+        return fail(c, n->span, "a time zone is a constant: \"UTC\" or \"+02:00\"");
+    if (!p2e_cel_parse_zone(&e->value, &ahead))
+        return fail(c, n->span,
+                    "a time zone is \"UTC\" or an offset, \"+02:00\": those with a name are not "
+                    "supported, for their offsets change");
+    e->type = scalar(P2E_CEL_INT);
+    return p2e_cel_become(e, (struct p2e_cel_value){.integer = ahead});
+}
+
+// The sign of isInf() may be left out, and so may a time zone.
+static expr *check_argument(checker *c, node *n, const struct p2e_cel_function *function,
+                            size_t index)
+{
+    if (index >= n->arg_count)
+        return make(c, n, P2E_CEL_CONST, scalar(P2E_CEL_INT), 0);
+    return index == 1 && is_time_part(function) ? check_zone(c, n->args[index])
+                                                : check(c, n->args[index]);
+}
+
+static bool is_null(const expr *e)
+{
+    return e && e->type.kind == P2E_CEL_NULL;
+}
+
+static expr *apply_to_null(checker *c, node *n, enum p2e_cel_op op, expr *const *args)
+{
+    expr *e = make(c, n, op, scalar(P2E_CEL_BOOL), 2);
+    if (!e)
+        return NULL;
+    memcpy(e->args, args, 2 * sizeof(*args));
+    return p2e_cel_null_test(c, e);
 }
 
 static expr *apply(checker *c, node *n, const struct p2e_cel_function *function)
 {
     expr *args[2] = {0};
     for (size_t i = 0; i < function->arg_count; i++) {
-        args[i] = check_argument(c, n, i);
+        args[i] = check_argument(c, n, function, i);
         if (!args[i])
             return NULL;
         if (p2e_cel_is_special(&args[i]->type))
             return special_message(c, args[i]->span, &args[i]->type);
     }
+    if (function->shape == P2E_SHAPE_EQUALITY && (is_null(args[0]) || is_null(args[1])))
+        return apply_to_null(c, n, function->op, args);
+    if (is_time_part(function) && args[0]->type.kind == P2E_CEL_DURATION && n->arg_count > 1)
+        return fail(c, n->args[1]->span, "a duration has no time zone");
     return apply_to(c, n, function, args);
 }
 
@@ -552,13 +618,16 @@ static expr *check_matches(checker *c, node *n, const struct p2e_cel_function *f
 
 static bool takes(const struct p2e_cel_function *function, size_t arg_count)
 {
-    return arg_count == function->arg_count || (function->op == P2E_CEL_IS_INF && arg_count == 1);
+    bool optional = function->op == P2E_CEL_IS_INF || is_time_part(function);
+    return arg_count == function->arg_count || (optional && arg_count == 1);
 }
 
 static const char *arguments_of(const struct p2e_cel_function *function)
 {
     if (function->op == P2E_CEL_IS_INF)
         return "at most one argument, the sign of what it looks for: 1, -1 or 0";
+    if (is_time_part(function))
+        return "at most one argument, a time zone: \"UTC\" or \"+02:00\"";
     if (function->op == P2E_CEL_CONVERT)
         return "one value";
     if (function->method_only)
@@ -636,6 +705,13 @@ static expr *check_branches(checker *c, node *n, expr *const *branches)
         if (!offer_rewrite(c, nodes, branches, sentence, NULL))
             fail(c, n->token, "%s%s", sentence, mismatch_hint(a, b));
         return NULL;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (branches[i]->op == P2E_CEL_UNWRAP)
+            return fail(c, branches[i]->span,
+                        "this may be null, which is not supported as a result of ?:; write "
+                        "%s(a), which is an error where it is null",
+                        names[i]);
     }
     if (!is_scalar(a->kind))
         return fail(c, n->token, "?: between values of type %s is not supported", names[0]);
@@ -734,6 +810,8 @@ static expr *check_in(checker *c, node *n)
         return NULL;
     e->args[0] = element;
     e->args[1] = list;
+    if (list->type.message && list->op == P2E_CEL_SELECT)
+        return p2e_cel_look_up(c, e);
     return p2e_cel_fold(e);
 }
 
@@ -792,6 +870,7 @@ static expr *check(checker *c, node *n)
 expr *p2e_cel_check(checker *c, node *n)
 {
     expr *e = check(c, n);
-    bool text = e && e->type.kind == P2E_CEL_STRING && e->op != P2E_CEL_SELECT;
+    bool text =
+        e && e->type.kind == P2E_CEL_STRING && e->op != P2E_CEL_SELECT && e->op != P2E_CEL_UNWRAP;
     return e && (text || is_bool(c, e, "a rule is a")) ? p2e_cel_result(c, e) : NULL;
 }
