@@ -815,6 +815,66 @@ static expr *check_in(checker *c, node *n)
     return p2e_cel_fold(e);
 }
 
+// ---- Types as values ----------------------------------------------------------------------------
+
+static bool is_type_call(node *n)
+{
+    return n->kind == P2E_NODE_CALL && !n->receiver && n->arg_count == 1 &&
+           strcmp(n->name, "type") == 0;
+}
+
+// The type that `n` names, NULL when it is a value. A field or a variable goes first.
+static const char *named_type(checker *c, node *n)
+{
+    struct p2e_cel_path path;
+    if (!collect_path(n, &path) || find_variable(c, path.parts[0]) ||
+        (!path.parts[0]->absolute && p2e_message_field(c->message, path.parts[0]->name)))
+        return NULL;
+    return p2e_cel_type_named(c, &path);
+}
+
+static bool is_type(checker *c, node *n)
+{
+    return is_type_call(n) || named_type(c, n);
+}
+
+// The name of the type that `n` is; NULL is an error.
+static const char *check_type(checker *c, node *n)
+{
+    if (!is_type_call(n)) {
+        const char *name = named_type(c, n);
+        if (!name)
+            fail(c, n->span, "a type is compared with a type alone: type(a) == int");
+        return name;
+    }
+    if (is_type(c, n->args[0]))
+        return check_type(c, n->args[0]) ? P2E_CEL_TYPE_OF_TYPES : NULL;
+    expr *e = check(c, n->args[0]);
+    if (!e)
+        return NULL;
+    const char *name = p2e_cel_is_plain(e) ? p2e_cel_type_of(e) : NULL;
+    if (!name)
+        fail(c, n->span,
+             "type() is judged only of a field or a constant that has one type, whatever is sent");
+    return name;
+}
+
+// type(a) == int
+static expr *check_type_test(checker *c, node *n)
+{
+    const char *a = check_type(c, n->args[0]), *b = a ? check_type(c, n->args[1]) : NULL;
+    expr *e = b ? make(c, n, P2E_CEL_CONST, scalar(P2E_CEL_BOOL), 0) : NULL;
+    if (e)
+        e->value.boolean = (strcmp(a, b) == 0) == (n->op == P2E_CEL_EQ);
+    return e;
+}
+
+static bool is_type_test(checker *c, node *n)
+{
+    return (n->op == P2E_CEL_EQ || n->op == P2E_CEL_NE) &&
+           (is_type(c, n->args[0]) || is_type(c, n->args[1]));
+}
+
 // ---- All of it ----------------------------------------------------------------------------------
 
 static expr *check_operator(checker *c, node *n)
@@ -829,7 +889,7 @@ static expr *check_operator(checker *c, node *n)
     case P2E_CEL_IN:
         return check_in(c, n);
     default:
-        return apply(c, n, p2e_cel_operator(n->op));
+        return is_type_test(c, n) ? check_type_test(c, n) : apply(c, n, p2e_cel_operator(n->op));
     }
 }
 

@@ -32,8 +32,9 @@ static const struct p2e_cel_function operators[] = {
     {                                                                                              \
         name, P2E_CEL_CONST, P2E_SHAPE_NONE, false, 0, why                                         \
     }
-#define MACRO  "macros over lists and maps are not supported yet; size() and \"in\" are"
-#define TYPE   "what type a value has is known when the rule is compiled"
+#define MACRO "macros over lists and maps are not supported yet; size() and \"in\" are"
+#define TYPE                                                                                       \
+    "what type a value has is known when the rule is compiled; it can be compared: type(a) == int"
 #define FORMAT "checks of a string's format are not supported yet"
 #define NEW_TEXT                                                                                   \
     "functions that build a new string are not supported: a rule in the kernel has nowhere to "    \

@@ -128,8 +128,7 @@ expr *p2e_cel_look_up(checker *c, expr *in)
 
 // ---- null ---------------------------------------------------------------------------------------
 
-// What is sure to have a value: what can be an error has to be evaluated, null or not.
-static bool is_plain(const expr *e)
+bool p2e_cel_is_plain(const expr *e)
 {
     switch (e->op) {
     case P2E_CEL_CONST:
@@ -155,7 +154,7 @@ expr *p2e_cel_null_test(checker *c, expr *equality)
         equality->arg_count = 1;
         return wanted ? equality : e->args[1];
     }
-    if (e->type.kind != P2E_CEL_NULL && !is_plain(e)) {
+    if (e->type.kind != P2E_CEL_NULL && !p2e_cel_is_plain(e)) {
         p2e_error_at(c->err, c->text, equality->token,
                      "this is never null: a comparison with null is for wrappers, such as "
                      "google.protobuf.Int32Value");

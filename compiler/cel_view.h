@@ -19,6 +19,9 @@ struct p2e_cel_expr *p2e_cel_view(const struct p2e_cel_checker *checker, struct 
 struct p2e_cel_expr *p2e_cel_look_up(const struct p2e_cel_checker *checker,
                                      struct p2e_cel_expr *in);
 
+// Is it sure to have a value? What can be an error has to be evaluated.
+bool p2e_cel_is_plain(const struct p2e_cel_expr *expr);
+
 // Turns `equality`, an EQ or NE with null, into what it asks for. NULL is an error.
 struct p2e_cel_expr *p2e_cel_null_test(const struct p2e_cel_checker *checker,
                                        struct p2e_cel_expr *equality);
