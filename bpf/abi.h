@@ -7,12 +7,13 @@
 typedef unsigned char __u8;
 typedef unsigned short __u16;
 typedef unsigned int __u32;
+typedef signed int __s32;
 typedef unsigned long long __u64;
 #else
 #include <linux/types.h>
 #endif
 
-#define P2E_ABI   1
+#define P2E_ABI   2
 #define P2E_MAGIC 0x31653270 // "p2e1", little endian
 
 // Messages longer than this are dropped as oversized; above what UDP can carry (65,507 B on IPv4).
@@ -76,6 +77,7 @@ struct p2e_options {
     __u32 shared_states;  // 0: indexed by CPU; 1: claimed from the pool
     __u32 monitor;        // 1: count, and pass all the same
     __u32 probe;          // 1: return the verdict (enum p2e_counter + 1) instead of a length
+    __s32 tai_ahead;      // seconds that the kernel's CLOCK_TAI is ahead of CLOCK_REALTIME
 };
 
 // Why a message passed or was dropped; indexes P2E_MAP_COUNTERS. Rule i counts at P2E_COUNT_RULES +
@@ -91,6 +93,9 @@ enum p2e_counter {
 
 #define P2E_MAX_RULES 1024
 
+#define P2E_KERNEL(major, minor) ((major) << 16 | (minor))
+#define P2E_KERNEL_NOW           P2E_KERNEL(6, 1) // bpf_ktime_get_tai_ns() in a socket filter
+
 // What an object says of itself. `size` bytes; the strings follow the header, each ended by a NUL,
 // in this order: filter name, message type, canonical text of the filter (p2e_filter_canonical),
 // digest (hex SHA-256 of all that went into the compilation); then for each rule: id, expression,
@@ -100,6 +105,7 @@ struct p2e_meta {
     __u32 abi;   // P2E_ABI
     __u32 size;  // header and strings
     __u32 rule_count;
+    __u32 kernel; // the oldest Linux that has what the rules need, P2E_KERNEL(); 0 for any
 };
 
 #endif

@@ -59,6 +59,7 @@ static u32 (*bpf_get_prandom_u32)(void) __attribute__((unused)) = (void *)7;
 static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
 static long (*bpf_tail_call)(void *context, void *map, u32 index) = (void *)12;
 static long (*bpf_skb_load_bytes)(const void *skb, u32 offset, void *to, u32 size) = (void *)26;
+static u64 (*bpf_ktime_get_tai_ns)(void) __attribute__((unused)) = (void *)208;
 
 // Map definitions as libbpf reads them from BTF.
 #define __uint(name, value) int(*name)[value]

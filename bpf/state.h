@@ -43,6 +43,7 @@ struct p2e_state {
     u64 value[P2E_SLOTS];  // by slot: last value, text, count of elements, or oneof member
     u8 present[P2E_SLOTS]; // by slot: was met
     u64 varint;            // result of p2e_varint_long
+    u64 now;               // nanoseconds of CLOCK_TAI when the walk began, where rules ask for it
     u32 at, at2;           // positions of inner loops, through memory (VOLATILE)
 #if P2E_SAVED
     u32 saved_count;

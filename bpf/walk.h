@@ -2,8 +2,8 @@
 // stack of open ones. Accepts what protobuf's conformance suite accepts.
 //
 // Before this file the emitted part defines: P2E_MAX_DEPTH, P2E_ROOT, P2E_TABLE_MASK,
-// P2E_SPARSE_COUNT, P2E_HAS_HOOKS, P2E_HAS_ONEOFS, P2E_HAS_REQUIRED, P2E_HAS_ELEMENTS; p2e_table,
-// p2e_sparse_keys, p2e_sparse_entries, p2e_needs; p2e_reset, p2e_hook, p2e_element_begin,
+// P2E_SPARSE_COUNT, P2E_HAS_HOOKS, P2E_HAS_ONEOFS, P2E_HAS_REQUIRED, P2E_HAS_ELEMENTS, P2E_HAS_NOW;
+// p2e_table, p2e_sparse_keys, p2e_sparse_entries, p2e_needs; p2e_reset, p2e_hook, p2e_element_begin,
 // p2e_element_end.
 #ifndef P2E_BPF_WALK_H
 #define P2E_BPF_WALK_H
@@ -346,6 +346,9 @@ static P2E_INLINE int p2e_walk(struct __sk_buff *skb, struct p2e_state *s, u32 s
     s->current.slot = 0;
     s->current.seen = 0;
     s->loaded = 0;
+#if P2E_HAS_NOW
+    s->now = bpf_ktime_get_tai_ns();
+#endif
     p2e_reset(s);
     if (size) {
         u32 loaded = p2e_load_chunk(skb, s, 0);

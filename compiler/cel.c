@@ -5,13 +5,18 @@
 
 #include "base/cleanup.h"
 #include "compiler/cel_checker.h"
+#include "compiler/cel_time.h"
+#include "compiler/cel_view.h"
 
 #define MEMORY_MAX ((size_t)256 << 20) // for both trees of an expression
 
 static const char *const kind_names[] = {
-    [P2E_CEL_BOOL] = "bool",     [P2E_CEL_INT] = "int",       [P2E_CEL_UINT] = "uint",
-    [P2E_CEL_DOUBLE] = "double", [P2E_CEL_STRING] = "string", [P2E_CEL_BYTES] = "bytes",
-    [P2E_CEL_LIST] = "list",     [P2E_CEL_MAP] = "map",       [P2E_CEL_NULL] = "null",
+    [P2E_CEL_BOOL] = "bool",           [P2E_CEL_INT] = "int",
+    [P2E_CEL_UINT] = "uint",           [P2E_CEL_DOUBLE] = "double",
+    [P2E_CEL_STRING] = "string",       [P2E_CEL_BYTES] = "bytes",
+    [P2E_CEL_TIMESTAMP] = "timestamp", [P2E_CEL_DURATION] = "duration",
+    [P2E_CEL_LIST] = "list",           [P2E_CEL_MAP] = "map",
+    [P2E_CEL_NULL] = "null",
 };
 
 static struct p2e_arena *arena_new(void)
@@ -99,9 +104,17 @@ static enum p2e_cel_kind kind_of(enum p2e_type type)
     return kinds[type];
 }
 
+enum p2e_cel_kind p2e_cel_kind_of_message(const struct p2e_message *message)
+{
+    const struct p2e_field *value = p2e_cel_wrapped(message);
+    return value ? kind_of(value->type) : p2e_cel_time_kind(message);
+}
+
 struct p2e_cel_type p2e_cel_type_of_field(const struct p2e_field *field)
 {
     struct p2e_cel_type type = {.kind = kind_of(field->type), .message = field->message};
+    if (field->message)
+        type.kind = p2e_cel_kind_of_message(field->message);
     if (field->map) {
         type.kind = P2E_CEL_MAP;
     } else if (field->repeated) {

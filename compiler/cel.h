@@ -26,6 +26,8 @@ enum p2e_cel_kind {
     P2E_CEL_DOUBLE, // float fields widen to it
     P2E_CEL_STRING,
     P2E_CEL_BYTES,
+    P2E_CEL_TIMESTAMP, // google.protobuf.Timestamp, and Duration
+    P2E_CEL_DURATION,
     P2E_CEL_MESSAGE,
     P2E_CEL_LIST, // a repeated field or a list literal; `element` is the type of what it holds
     P2E_CEL_MAP,  // a map field
@@ -34,18 +36,24 @@ enum p2e_cel_kind {
 
 struct p2e_cel_type {
     enum p2e_cel_kind kind;
-    enum p2e_cel_kind element;         // LIST only
-    const struct p2e_message *message; // MESSAGE, MAP (its entry), LIST of MESSAGE; else NULL
-    bool dynamic;                      // out of dyn(): a number equals numbers of other kinds
+    enum p2e_cel_kind element; // LIST only
+    // MESSAGE, MAP (its entry), LIST of what the wire has as messages (TIMESTAMP, DURATION and the
+    // scalars of wrappers, too); else NULL
+    const struct p2e_message *message;
+    bool dynamic; // out of dyn(): a number equals numbers of other kinds
 };
 
 enum p2e_cel_op {
-    P2E_CEL_CONST,        // a literal, or an enum value by name; `value`
-    P2E_CEL_THIS,         // the message that the rule is about
-    P2E_CEL_ELEMENT,      // an element of the list (or of the map: an entry) that args[0] of
-                          // `binder`, a macro or an EACH, is
-    P2E_CEL_SELECT,       // args[0] is the message, `field` what is selected
-    P2E_CEL_HAS,          // has(m.f): args[0] is m, `field` is f
+    P2E_CEL_CONST,   // a literal, or an enum value by name; `value`
+    P2E_CEL_THIS,    // the message that the rule is about
+    P2E_CEL_ELEMENT, // an element of the list (or of the map: an entry) that args[0] of `binder`, a
+                     // macro or an EACH, is
+    P2E_CEL_SELECT,  // args[0] is the message, `field` what is selected
+    P2E_CEL_HAS,     // has(m.f): args[0] is m, `field` is f
+    P2E_CEL_TIME,    // a TIMESTAMP or DURATION of a message; args: its seconds, its nanos
+    P2E_CEL_UNWRAP,  // a wrapper's scalar, or null; args: the value, whether it is set. As an
+                     // operand of EQ, NE and IN it may be null; elsewhere that is an error
+    P2E_CEL_NOW,     // the time at which the message is judged, the same wherever it is asked for
     P2E_CEL_LIST_LITERAL, // may be empty
     P2E_CEL_NOT,
     P2E_CEL_NEGATE,
@@ -77,11 +85,23 @@ enum p2e_cel_op {
     P2E_CEL_ENDS_WITH,
     P2E_CEL_CONTAINS,
     P2E_CEL_CONVERT, // from args[0]'s type to the node's: between int, uint and double, or between
-                     // string and bytes. Out of range, and bytes that are not UTF-8, are errors
+                     // string and bytes, or int and timestamp. Out of range, and bytes that are not
+                     // UTF-8, are errors. To the same type: of an UNWRAP, which may not be null
     P2E_CEL_IS_NAN,
-    P2E_CEL_IS_INF,    // args: double, int: the sign that counts, 0 for both
-    P2E_CEL_MATCHES,   // args: text, pattern: a CONST, which `regex` is made of
-    P2E_CEL_IS_FORMAT, // args: text, version, flag: of what `format` does not have, a 0
+    P2E_CEL_IS_INF,        // args: double, int: the sign that counts, 0 for both
+    P2E_CEL_MATCHES,       // args: text, pattern: a CONST, which `regex` is made of
+    P2E_CEL_IS_FORMAT,      // args: text, version, flag: of what `format` does not have, a 0
+    P2E_CEL_GET_FULL_YEAR, // to GET_MILLISECONDS: args: a time, and the seconds that local time is
+                           // ahead of UTC, an int CONST (0 for a duration)
+    P2E_CEL_GET_MONTH,     // from 0 on, as the days of the month, the year and the week
+    P2E_CEL_GET_DATE,      // the day of the month from 1 on
+    P2E_CEL_GET_DAY_OF_MONTH,
+    P2E_CEL_GET_DAY_OF_WEEK,
+    P2E_CEL_GET_DAY_OF_YEAR,
+    P2E_CEL_GET_HOURS,
+    P2E_CEL_GET_MINUTES,
+    P2E_CEL_GET_SECONDS,
+    P2E_CEL_GET_MILLISECONDS,
     P2E_CEL_FORMAT, // args: template, values. Never in a checked tree: only its emptiness is judged
 };
 
@@ -92,6 +112,10 @@ struct p2e_cel_value {
         int64_t integer;
         uint64_t uinteger;
         double real;
+        struct {
+            int64_t seconds;
+            int32_t nanos; // of a duration with the sign of the whole, of a timestamp 0 or above
+        } time;
         struct {
             const char *data; // string and bytes, unescaped; may hold NUL
             size_t size;
@@ -153,6 +177,9 @@ void p2e_cel_free(struct p2e_cel *cel);
 // The memory is the arena's; -1 when there is none.
 int p2e_cel_constant(const struct p2e_dynamic *message, const struct p2e_field *field,
                      struct p2e_arena *arena, struct p2e_cel_expr *expr);
+
+// What a value of this message type is in a rule: a MESSAGE, a time, or what a wrapper holds.
+enum p2e_cel_kind p2e_cel_kind_of_message(const struct p2e_message *message);
 
 // The type that a field's value has in a rule.
 struct p2e_cel_type p2e_cel_type_of_field(const struct p2e_field *field);

@@ -7,6 +7,8 @@
 #include "base/cleanup.h"
 #include "base/nearest.h"
 #include "compiler/cel_functions.h"
+#include "compiler/cel_time.h"
+#include "compiler/cel_view.h"
 
 #define NAME_SIZE 256 // of a type, as an error shows it
 
@@ -62,7 +64,7 @@ static bool is_number(const struct p2e_cel_type *type)
 
 static bool is_scalar(enum p2e_cel_kind kind)
 {
-    return kind <= P2E_CEL_BYTES;
+    return kind <= P2E_CEL_DURATION;
 }
 
 // ---- Selection ----------------------------------------------------------------------------------
@@ -117,8 +119,12 @@ static const struct p2e_field *find_field(checker *c, const struct p2e_cel_type 
              name, n->name);
     } else if (type->kind == P2E_CEL_MAP) {
         fail(c, n->token, "values of a map by key are not supported yet; size() of a map is");
+    } else if (p2e_cel_is_time(type->kind)) {
+        fail(c, n->token, "a %s has no fields; write %s for its seconds", name,
+             type->kind == P2E_CEL_TIMESTAMP ? "int(a)" : "a.getSeconds()");
     } else if (type->kind != P2E_CEL_MESSAGE) {
-        fail(c, n->token, "the type %s has no field \"%s\"", name, n->name);
+        fail(c, n->token, "the type %s has no field \"%s\"%s", name, n->name,
+             strcmp(n->name, "value") == 0 ? "; a wrapper is its value, without a name" : "");
     } else if (p2e_cel_is_special(type) && !c->context->raw) {
         special_message(c, n->token, type);
     } else {
@@ -136,7 +142,7 @@ static expr *select_found(checker *c, expr *operand, const struct p2e_field *fie
     e->type.dynamic = operand->type.dynamic;
     e->args[0] = operand;
     e->field = field;
-    return operand->op == P2E_CEL_CONST ? p2e_cel_fold_select(c, e) : e;
+    return operand->op == P2E_CEL_CONST ? p2e_cel_fold_select(c, e) : p2e_cel_view(c, e);
 }
 
 static expr *select_field(checker *c, expr *operand, node *n)
@@ -187,7 +193,7 @@ static expr *make_variable(checker *c, node *n, const struct p2e_cel_variable *v
     *e = *variable->value;
     e->span = n->span;
     e->token = n->token;
-    return e;
+    return p2e_cel_view(c, e);
 }
 
 // `this` where the bare name is a field of it, else NULL.
@@ -197,14 +203,22 @@ static const struct p2e_cel_variable *find_bare(checker *c, node *n)
     return bare ? find_variable_named(c, "this") : NULL;
 }
 
-// A variable, or a field of `this`; NULL when the name is none.
+// The time at which a message is judged; a field may have this name, too.
+static bool is_now(checker *c, node *n)
+{
+    return strcmp(n->name, "now") == 0 && !find_variable(c, n) && !find_bare(c, n);
+}
+
+// A variable, a field of `this`, or `now`; NULL when the name is none.
 static expr *check_root(checker *c, node *n, bool *found)
 {
     const struct p2e_cel_variable *variable = find_variable(c, n);
     const struct p2e_cel_variable *bare = variable ? NULL : find_bare(c, n);
-    *found = variable || bare;
+    *found = variable || bare || is_now(c, n);
     if (variable)
         return make_variable(c, n, variable);
+    if (!bare && *found)
+        return make(c, n, P2E_CEL_NOW, scalar(P2E_CEL_TIMESTAMP), 0);
     expr *this = bare ? make_variable(c, n, bare) : NULL;
     return this ? select_field(c, this, n) : NULL;
 }
@@ -283,7 +297,7 @@ static expr *check_has(checker *c, node *n)
     node *arg = n->args[0];
     bool ident = arg->kind == P2E_NODE_IDENT && !find_variable(c, arg);
     const struct p2e_cel_variable *bare = ident ? find_bare(c, arg) : NULL;
-    if (!ident && arg->kind != P2E_NODE_SELECT)
+    if ((!ident && arg->kind != P2E_NODE_SELECT) || (ident && is_now(c, arg)))
         return fail(c, arg->span, "has() takes a field: has(this.field)");
     if (ident && !bare)
         return check_name(c, arg);
@@ -351,7 +365,7 @@ static expr *fold(checker *c, expr *e)
 {
     if (e->op == P2E_CEL_CONVERT)
         return p2e_cel_fold_convert(c->arena, e);
-    if (e->op == P2E_CEL_ADD && e->type.kind >= P2E_CEL_STRING)
+    if (e->op == P2E_CEL_ADD && (e->type.kind == P2E_CEL_STRING || e->type.kind == P2E_CEL_BYTES))
         return p2e_cel_fold_join(c->arena, e);
     return p2e_cel_fold(e);
 }
@@ -385,6 +399,13 @@ static bool are_comparable(const struct p2e_cel_type *a, const struct p2e_cel_ty
     return (a->dynamic || b->dynamic) && is_number(a) && is_number(b);
 }
 
+// A constant that does not say a time.
+static bool is_time_text(const struct p2e_cel_overload *overload, const expr *arg)
+{
+    return p2e_cel_is_time(overload->result) && arg->op == P2E_CEL_CONST &&
+           arg->type.kind == P2E_CEL_STRING;
+}
+
 static expr *apply_to(checker *c, node *n, const struct p2e_cel_function *function,
                       expr *const *args)
 {
@@ -400,27 +421,71 @@ static expr *apply_to(checker *c, node *n, const struct p2e_cel_function *functi
     if (!overload)
         return no_overload(c, n, function, args);
     if (overload->refusal)
-        return fail(c, n->token, "%s", overload->refusal);
+        return fail(c, is_time_text(overload, args[0]) ? args[0]->span : n->token, "%s",
+                    overload->refusal);
     return build(c, n, function, overload->result, args);
 }
 
-// The sign of isInf() may be left out.
-static expr *check_argument(checker *c, node *n, size_t index)
+static bool is_time_part(const struct p2e_cel_function *function)
 {
-    return index < n->arg_count ? check(c, n->args[index])
-                                : make(c, n, P2E_CEL_CONST, scalar(P2E_CEL_INT), 0);
+    return function->shape == P2E_SHAPE_DATE || function->shape == P2E_SHAPE_CLOCK;
+}
+
+// A time zone as the seconds that it is ahead of UTC.
+static expr *check_zone(checker *c, node *n)
+{
+    int64_t ahead;
+    expr *e = check(c, n);
+    if (!e)
+        return NULL;
+    if (e->type.kind != P2E_CEL_STRING || e->op != P2E_CEL_CONST)
+        return fail(c, n->span, "a time zone is a constant: \"UTC\" or \"+02:00\"");
+    if (!p2e_cel_parse_zone(&e->value, &ahead))
+        return fail(c, n->span,
+                    "a time zone is \"UTC\" or an offset, \"+02:00\": those with a name are not "
+                    "supported, for their offsets change");
+    e->type = scalar(P2E_CEL_INT);
+    return p2e_cel_become(e, (struct p2e_cel_value){.integer = ahead});
+}
+
+// The sign of isInf() may be left out, and so may a time zone.
+static expr *check_argument(checker *c, node *n, const struct p2e_cel_function *function,
+                            size_t index)
+{
+    if (index >= n->arg_count)
+        return make(c, n, P2E_CEL_CONST, scalar(P2E_CEL_INT), 0);
+    return index == 1 && is_time_part(function) ? check_zone(c, n->args[index])
+                                                : check(c, n->args[index]);
+}
+
+static bool is_null(const expr *e)
+{
+    return e && e->type.kind == P2E_CEL_NULL;
+}
+
+static expr *apply_to_null(checker *c, node *n, enum p2e_cel_op op, expr *const *args)
+{
+    expr *e = make(c, n, op, scalar(P2E_CEL_BOOL), 2);
+    if (!e)
+        return NULL;
+    memcpy(e->args, args, 2 * sizeof(*args));
+    return p2e_cel_null_test(c, e);
 }
 
 static expr *apply(checker *c, node *n, const struct p2e_cel_function *function)
 {
     expr *args[2] = {0};
     for (size_t i = 0; i < function->arg_count; i++) {
-        args[i] = check_argument(c, n, i);
+        args[i] = check_argument(c, n, function, i);
         if (!args[i])
             return NULL;
         if (p2e_cel_is_special(&args[i]->type))
             return special_message(c, args[i]->span, &args[i]->type);
     }
+    if (function->shape == P2E_SHAPE_EQUALITY && (is_null(args[0]) || is_null(args[1])))
+        return apply_to_null(c, n, function->op, args);
+    if (is_time_part(function) && args[0]->type.kind == P2E_CEL_DURATION && n->arg_count > 1)
+        return fail(c, n->args[1]->span, "a duration has no time zone");
     return apply_to(c, n, function, args);
 }
 
@@ -600,13 +665,16 @@ static expr *check_is_format(checker *c, node *n, const struct p2e_cel_function 
 
 static bool takes(const struct p2e_cel_function *function, size_t arg_count)
 {
-    return arg_count == function->arg_count || (function->op == P2E_CEL_IS_INF && arg_count == 1);
+    bool optional = function->op == P2E_CEL_IS_INF || is_time_part(function);
+    return arg_count == function->arg_count || (optional && arg_count == 1);
 }
 
 static const char *arguments_of(const struct p2e_cel_function *function)
 {
     if (function->op == P2E_CEL_IS_INF)
         return "at most one argument, the sign of what it looks for: 1, -1 or 0";
+    if (is_time_part(function))
+        return "at most one argument, a time zone: \"UTC\" or \"+02:00\"";
     if (function->op == P2E_CEL_CONVERT)
         return "one value";
     if (function->method_only)
@@ -688,6 +756,13 @@ static expr *check_branches(checker *c, node *n, expr *const *branches)
         if (!offer_rewrite(c, nodes, branches, sentence, NULL))
             fail(c, n->token, "%s%s", sentence, mismatch_hint(a, b));
         return NULL;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (branches[i]->op == P2E_CEL_UNWRAP)
+            return fail(c, branches[i]->span,
+                        "this may be null, which is not supported as a result of ?:; write "
+                        "%s(a), which is an error where it is null",
+                        names[i]);
     }
     if (!is_scalar(a->kind))
         return fail(c, n->token, "?: between values of type %s is not supported", names[0]);
@@ -801,7 +876,69 @@ static expr *check_in(checker *c, node *n)
         return NULL;
     e->args[0] = element;
     e->args[1] = list;
+    if (list->type.kind == P2E_CEL_LIST && list->type.message && list->op == P2E_CEL_SELECT)
+        return p2e_cel_look_up(c, e);
     return p2e_cel_fold(e);
+}
+
+// ---- Types as values ----------------------------------------------------------------------------
+
+static bool is_type_call(node *n)
+{
+    return n->kind == P2E_NODE_CALL && !n->receiver && n->arg_count == 1 &&
+           strcmp(n->name, "type") == 0;
+}
+
+// The type that `n` names, NULL when it is a value. A field or a variable goes first.
+static const char *named_type(checker *c, node *n)
+{
+    struct p2e_cel_path path;
+    if (!collect_path(n, &path) || find_variable(c, path.parts[0]) ||
+        (!path.parts[0]->absolute && p2e_message_field(c->message, path.parts[0]->name)))
+        return NULL;
+    return p2e_cel_type_named(c, &path);
+}
+
+static bool is_type(checker *c, node *n)
+{
+    return is_type_call(n) || named_type(c, n);
+}
+
+// The name of the type that `n` is; NULL is an error.
+static const char *check_type(checker *c, node *n)
+{
+    if (!is_type_call(n)) {
+        const char *name = named_type(c, n);
+        if (!name)
+            fail(c, n->span, "a type is compared with a type alone: type(a) == int");
+        return name;
+    }
+    if (is_type(c, n->args[0]))
+        return check_type(c, n->args[0]) ? P2E_CEL_TYPE_OF_TYPES : NULL;
+    expr *e = check(c, n->args[0]);
+    if (!e)
+        return NULL;
+    const char *name = p2e_cel_is_plain(e) ? p2e_cel_type_of(e) : NULL;
+    if (!name)
+        fail(c, n->span,
+             "type() is judged only of a field or a constant that has one type, whatever is sent");
+    return name;
+}
+
+// type(a) == int
+static expr *check_type_test(checker *c, node *n)
+{
+    const char *a = check_type(c, n->args[0]), *b = a ? check_type(c, n->args[1]) : NULL;
+    expr *e = b ? make(c, n, P2E_CEL_CONST, scalar(P2E_CEL_BOOL), 0) : NULL;
+    if (e)
+        e->value.boolean = (strcmp(a, b) == 0) == (n->op == P2E_CEL_EQ);
+    return e;
+}
+
+static bool is_type_test(checker *c, node *n)
+{
+    return (n->op == P2E_CEL_EQ || n->op == P2E_CEL_NE) &&
+           (is_type(c, n->args[0]) || is_type(c, n->args[1]));
 }
 
 // ---- All of it ----------------------------------------------------------------------------------
@@ -818,7 +955,7 @@ static expr *check_operator(checker *c, node *n)
     case P2E_CEL_IN:
         return check_in(c, n);
     default:
-        return apply(c, n, p2e_cel_operator(n->op));
+        return is_type_test(c, n) ? check_type_test(c, n) : apply(c, n, p2e_cel_operator(n->op));
     }
 }
 
@@ -857,6 +994,7 @@ expr *check(checker *c, node *n)
 expr *p2e_cel_check(checker *c, node *n)
 {
     expr *e = check(c, n);
-    bool text = e && e->type.kind == P2E_CEL_STRING && e->op != P2E_CEL_SELECT;
+    bool text =
+        e && e->type.kind == P2E_CEL_STRING && e->op != P2E_CEL_SELECT && e->op != P2E_CEL_UNWRAP;
     return e && (text || p2e_cel_is_bool(c, e, "a rule is a")) ? p2e_cel_result(c, e) : NULL;
 }

@@ -84,6 +84,16 @@ int p2e_cel_unknown_name(const struct p2e_cel_checker *checker, const struct p2e
 // As a rule about the checker's message would write the full name of a type.
 const char *p2e_cel_short_name(const struct p2e_cel_checker *checker, const char *full_name);
 
+// ---- Types as values (cel_type.c) ---------------------------------------------------------------
+
+#define P2E_CEL_TYPE_OF_TYPES "type"
+
+// The full name of the type that `expr` has, NULL when only a message tells.
+const char *p2e_cel_type_of(const struct p2e_cel_expr *expr);
+// The full name of the type that the path names: int, google.protobuf.Timestamp. NULL for none.
+const char *p2e_cel_type_named(const struct p2e_cel_checker *checker,
+                               const struct p2e_cel_path *path);
+
 // ---- Offers (cel_offer.c) -----------------------------------------------------------------------
 
 #define P2E_CEL_OFFER_SIZE 160

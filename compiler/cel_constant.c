@@ -1,5 +1,7 @@
 // Fields of constant messages: what an annotation says.
 #include "compiler/cel_checker.h"
+#include "compiler/cel_time.h"
+#include "compiler/cel_view.h"
 
 typedef const struct p2e_cel_checker checker;
 typedef struct p2e_cel_expr expr;
@@ -21,13 +23,35 @@ static struct p2e_cel_value value_of(const struct p2e_field *field, union p2e_dy
     }
 }
 
-// `like` as a constant of this field's type, one element of it where it is repeated.
-static void become(expr *e, const struct p2e_field *field, union p2e_dynamic_value value)
+static struct p2e_cel_value time_of(const struct p2e_message *type,
+                                    const struct p2e_dynamic *time)
+{
+    const struct p2e_field *seconds = p2e_message_field(type, "seconds");
+    const struct p2e_field *nanos = p2e_message_field(type, "nanos");
+    return (struct p2e_cel_value){.time = {p2e_dynamic_get(time, seconds).integer,
+                                           (int32_t)p2e_dynamic_get(time, nanos).integer}};
+}
+
+// *e as a constant: one value of the field, of which `set` says whether it is there.
+static void become(expr *e, const struct p2e_field *field, union p2e_dynamic_value value, bool set)
 {
     struct p2e_field single = *field;
     single.repeated = false;
     e->type = p2e_cel_type_of_field(&single);
-    p2e_cel_become(e, value_of(&single, value));
+    const struct p2e_field *wrapped = field->message ? p2e_cel_wrapped(field->message) : NULL;
+    if (p2e_cel_is_time(e->type.kind)) {
+        p2e_cel_become(e, time_of(field->message, value.message));
+    } else if (wrapped && !set) {
+        e->type = (struct p2e_cel_type){.kind = P2E_CEL_NULL};
+        p2e_cel_become(e, (struct p2e_cel_value){0});
+    } else if (wrapped) {
+        e->type.message = NULL;
+        p2e_cel_become(e, value_of(wrapped, p2e_dynamic_get(value.message, wrapped)));
+    } else {
+        p2e_cel_become(e, value_of(&single, value));
+    }
+    if (e->type.kind != P2E_CEL_MESSAGE)
+        e->type.message = NULL;
 }
 
 static int become_list(expr *e, struct p2e_arena *arena, const struct p2e_field *field,
@@ -40,11 +64,13 @@ static int become_list(expr *e, struct p2e_arena *arena, const struct p2e_field 
         return -1;
     for (size_t i = 0; i < count; i++) {
         nodes[i] = *e;
-        become(&nodes[i], field, p2e_dynamic_at(message, field, i));
+        become(&nodes[i], field, p2e_dynamic_at(message, field, i), true);
         items[i] = &nodes[i];
     }
     e->op = P2E_CEL_LIST_LITERAL;
     e->type = p2e_cel_type_of_field(field);
+    if (e->type.element != P2E_CEL_MESSAGE)
+        e->type.message = NULL;
     e->args = items;
     e->arg_count = count;
     return 0;
@@ -55,7 +81,7 @@ int p2e_cel_constant(const struct p2e_dynamic *message, const struct p2e_field *
 {
     if (field->repeated)
         return become_list(e, arena, field, message);
-    become(e, field, p2e_dynamic_get(message, field));
+    become(e, field, p2e_dynamic_get(message, field), p2e_dynamic_has(message, field));
     return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "compiler/cel_checker.h"
+#include "compiler/cel_time.h"
 
 #define TWO_TO_63 9223372036854775808.0
 #define TWO_TO_64 18446744073709551616.0
@@ -26,6 +27,10 @@ typedef const struct p2e_cel_expr constant;
 static bool to_int(constant *from, struct p2e_cel_value *to)
 {
     double real = from->value.real;
+    if (from->type.kind == P2E_CEL_TIMESTAMP) {
+        to->integer = from->value.time.seconds;
+        return true;
+    }
     if (from->type.kind == P2E_CEL_UINT) {
         to->integer = (int64_t)from->value.uinteger;
         return from->value.uinteger <= INT64_MAX;
@@ -129,6 +134,10 @@ static bool parse(enum p2e_cel_kind kind, constant *from, struct p2e_cel_value *
         return parse_int(text, to);
     case P2E_CEL_UINT:
         return parse_uint(text, to);
+    case P2E_CEL_TIMESTAMP:
+        return p2e_cel_parse_timestamp(&from->value, to);
+    case P2E_CEL_DURATION:
+        return p2e_cel_parse_duration(&from->value, to);
     default:
         return parse_double(text, to);
     }
@@ -159,7 +168,8 @@ static bool print(struct p2e_arena *arena, constant *from, struct p2e_cel_value 
         snprintf(text, sizeof(text), "%" PRId64, from->value.integer);
     else if (from->type.kind == P2E_CEL_UINT)
         snprintf(text, sizeof(text), "%" PRIu64, from->value.uinteger);
-    else if (!print_double(from->value.real, text))
+    else if (p2e_cel_is_time(from->type.kind) ? !p2e_cel_print_time(from, text, sizeof(text))
+                                              : !print_double(from->value.real, text))
         return false;
     to->text.size = strlen(text);
     to->text.data = p2e_arena_copy(arena, text, to->text.size);
@@ -190,6 +200,8 @@ static bool convert(struct p2e_arena *arena, enum p2e_cel_kind kind, constant *f
         return print(arena, from, to);
     if (from->type.kind == P2E_CEL_STRING)
         return parse(kind, from, to);
+    if (kind == P2E_CEL_TIMESTAMP)
+        return p2e_cel_timestamp_at(from->value.integer, to);
     if (kind == P2E_CEL_INT)
         return to_int(from, to);
     return kind == P2E_CEL_UINT ? to_uint(from, to) : to_double(from, to);
@@ -213,7 +225,7 @@ struct p2e_cel_expr *p2e_cel_fold_convert(struct p2e_arena *arena, struct p2e_ce
     const struct p2e_cel_expr *from = expr->args[0];
     struct p2e_cel_value value = {0};
     if (from->type.kind == expr->type.kind)
-        return expr->args[0];
+        return from->op == P2E_CEL_UNWRAP ? expr : expr->args[0];
     if (from->op != P2E_CEL_CONST || !convert(arena, expr->type.kind, from, &value))
         return expr;
     return p2e_cel_become(expr, value);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "compiler/cel_checker.h"
+#include "compiler/cel_time.h"
 
 // Three-way comparison of constants; UNORDERED when one is not a number.
 enum order { LESS = -1, EQUAL, GREATER, UNORDERED };
@@ -103,6 +104,9 @@ static enum order compare(const struct p2e_cel_expr *a, const struct p2e_cel_exp
         return ORDER_OF(a->value.uinteger, b->value.uinteger);
     case P2E_CEL_DOUBLE:
         return ORDER_OF(a->value.real, b->value.real);
+    case P2E_CEL_TIMESTAMP:
+    case P2E_CEL_DURATION:
+        return (enum order)p2e_cel_compare_times(&a->value, &b->value);
     default:
         return compare_text(&a->value, &b->value);
     }
@@ -186,7 +190,9 @@ static struct p2e_cel_expr *fold_arithmetic(struct p2e_cel_expr *expr)
     const struct p2e_cel_value *a = &expr->args[0]->value, *b = &expr->args[1]->value;
     struct p2e_cel_value result = {0};
     bool computed = true;
-    if (expr->type.kind == P2E_CEL_INT)
+    if (p2e_cel_is_time(expr->type.kind))
+        computed = p2e_cel_compute_time(expr->op, expr->type.kind, a, b, &result);
+    else if (expr->type.kind == P2E_CEL_INT)
         computed = compute_int(expr->op, a->integer, b->integer, &result.integer);
     else if (expr->type.kind == P2E_CEL_UINT)
         computed = compute_uint(expr->op, a->uinteger, b->uinteger, &result.uinteger);
@@ -271,7 +277,8 @@ static struct p2e_cel_expr *fold_chain(struct p2e_cel_expr *expr)
     if (kept == 0)
         return become_bool(expr, !decisive);
     expr->arg_count = kept;
-    return kept == 1 ? expr->args[0] : expr;
+    // A wrapper stays an operand: as such it may not be null.
+    return kept == 1 && expr->args[0]->op != P2E_CEL_UNWRAP ? expr->args[0] : expr;
 }
 
 static struct p2e_cel_expr *fold_in(struct p2e_cel_expr *expr)
@@ -338,6 +345,8 @@ struct p2e_cel_expr *p2e_cel_fold(struct p2e_cel_expr *expr)
         return expr->args[expr->args[0]->value.boolean ? 1 : 2];
     if (expr->arg_count == 0 || !all_const(expr))
         return expr;
+    if (expr->op >= P2E_CEL_GET_FULL_YEAR && expr->op <= P2E_CEL_GET_MILLISECONDS)
+        return p2e_cel_become(expr, (struct p2e_cel_value){.integer = p2e_cel_time_part(expr)});
 
     switch (expr->op) {
     case P2E_CEL_NOT:

@@ -22,7 +22,7 @@ static const struct p2e_cel_function operators[] = {
     {">=", P2E_CEL_GE, P2E_SHAPE_ORDER, false, 2, NULL},
     {"in", P2E_CEL_IN, P2E_SHAPE_NONE, false, 2, NULL},
     {"+", P2E_CEL_ADD, P2E_SHAPE_SUM, false, 2, NULL},
-    {"-", P2E_CEL_SUBTRACT, P2E_SHAPE_PRODUCT, false, 2, NULL},
+    {"-", P2E_CEL_SUBTRACT, P2E_SHAPE_DIFFERENCE, false, 2, NULL},
     {"*", P2E_CEL_MULTIPLY, P2E_SHAPE_PRODUCT, false, 2, NULL},
     {"/", P2E_CEL_DIVIDE, P2E_SHAPE_PRODUCT, false, 2, NULL},
     {"%", P2E_CEL_MODULO, P2E_SHAPE_REMAINDER, false, 2, NULL},
@@ -33,8 +33,8 @@ static const struct p2e_cel_function operators[] = {
         name, P2E_CEL_CONST, P2E_SHAPE_NONE, false, 0, why                                         \
     }
 #define MACRO "macros over lists and maps are not supported yet; size() and \"in\" are"
-#define TYPE  "what type a value has is known when the rule is compiled"
-#define TIME  "times and durations are not supported yet"
+#define TYPE                                                                                       \
+    "what type a value has is known when the rule is compiled; it can be compared: type(a) == int"
 #define NEW_TEXT                                                                                   \
     "functions that build a new string are not supported: a rule in the kernel has nowhere to "    \
     "put it"
@@ -73,18 +73,18 @@ static const struct p2e_cel_function functions[] = {
     {"string", P2E_CEL_CONVERT, P2E_SHAPE_TO_STRING, false, 1, NULL},
     {"uint", P2E_CEL_CONVERT, P2E_SHAPE_TO_UINT, false, 1, NULL},
     REFUSED("type", TYPE),
-    REFUSED("duration", TIME),
-    REFUSED("timestamp", TIME),
-    REFUSED("getDate", TIME),
-    REFUSED("getDayOfMonth", TIME),
-    REFUSED("getDayOfWeek", TIME),
-    REFUSED("getDayOfYear", TIME),
-    REFUSED("getFullYear", TIME),
-    REFUSED("getHours", TIME),
-    REFUSED("getMilliseconds", TIME),
-    REFUSED("getMinutes", TIME),
-    REFUSED("getMonth", TIME),
-    REFUSED("getSeconds", TIME),
+    {"duration", P2E_CEL_CONVERT, P2E_SHAPE_TO_DURATION, false, 1, NULL},
+    {"timestamp", P2E_CEL_CONVERT, P2E_SHAPE_TO_TIMESTAMP, false, 1, NULL},
+    {"getDate", P2E_CEL_GET_DATE, P2E_SHAPE_DATE, true, 2, NULL},
+    {"getDayOfMonth", P2E_CEL_GET_DAY_OF_MONTH, P2E_SHAPE_DATE, true, 2, NULL},
+    {"getDayOfWeek", P2E_CEL_GET_DAY_OF_WEEK, P2E_SHAPE_DATE, true, 2, NULL},
+    {"getDayOfYear", P2E_CEL_GET_DAY_OF_YEAR, P2E_SHAPE_DATE, true, 2, NULL},
+    {"getFullYear", P2E_CEL_GET_FULL_YEAR, P2E_SHAPE_DATE, true, 2, NULL},
+    {"getHours", P2E_CEL_GET_HOURS, P2E_SHAPE_CLOCK, true, 2, NULL},
+    {"getMilliseconds", P2E_CEL_GET_MILLISECONDS, P2E_SHAPE_CLOCK, true, 2, NULL},
+    {"getMinutes", P2E_CEL_GET_MINUTES, P2E_SHAPE_CLOCK, true, 2, NULL},
+    {"getMonth", P2E_CEL_GET_MONTH, P2E_SHAPE_DATE, true, 2, NULL},
+    {"getSeconds", P2E_CEL_GET_SECONDS, P2E_SHAPE_CLOCK, true, 2, NULL},
     {"isEmail", P2E_CEL_IS_FORMAT, P2E_SHAPE_NONE, true, 1, NULL},
     {"isHostname", P2E_CEL_IS_FORMAT, P2E_SHAPE_NONE, true, 1, NULL},
     {"isHostAndPort", P2E_CEL_IS_FORMAT, P2E_SHAPE_NONE, true, 1, NULL},
@@ -177,16 +177,18 @@ const char *p2e_cel_function_nearest(const char *name)
 
 // ---- Overloads ----------------------------------------------------------------------------------
 
-#define BOOL   P2E_CEL_BOOL
-#define INT    P2E_CEL_INT
-#define UINT   P2E_CEL_UINT
-#define DOUBLE P2E_CEL_DOUBLE
-#define STRING P2E_CEL_STRING
-#define BYTES  P2E_CEL_BYTES
-#define LIST   P2E_CEL_LIST
-#define MAP    P2E_CEL_MAP
-#define NONE   (P2E_CEL_NULL + 1) // no second argument
-#define ANY    (P2E_CEL_NULL + 2)
+#define BOOL      P2E_CEL_BOOL
+#define INT       P2E_CEL_INT
+#define UINT      P2E_CEL_UINT
+#define DOUBLE    P2E_CEL_DOUBLE
+#define STRING    P2E_CEL_STRING
+#define BYTES     P2E_CEL_BYTES
+#define TIMESTAMP P2E_CEL_TIMESTAMP
+#define DURATION  P2E_CEL_DURATION
+#define LIST      P2E_CEL_LIST
+#define MAP       P2E_CEL_MAP
+#define NONE      (P2E_CEL_NULL + 1) // no second argument
+#define ANY       (P2E_CEL_NULL + 2)
 
 #define NULL_WHY                                                                                   \
     "a comparison with null is not supported; whether a field is set is asked with "               \
@@ -203,6 +205,16 @@ const char *p2e_cel_function_nearest(const char *name)
 #define PRINT_WHY                                                                                  \
     "a conversion to string is judged only of bytes, and of constants that are written alike "     \
     "everywhere: a rule in the kernel has nowhere to put a new string"
+#define NEGATE_WHY "CEL does not negate durations; write duration(\"0s\") - a"
+#define DURATION_WHY                                                                               \
+    "implementations of CEL disagree whether a duration's number counts seconds or nanoseconds; "  \
+    "a.getSeconds() gives seconds, duration(\"5s\") makes a duration"
+#define TIMESTAMP_WHY                                                                              \
+    "a timestamp is made of a constant as RFC 3339 has it, from the year 1 to 9999: "              \
+    "timestamp(\"2024-02-29T23:59:59.5Z\"), or of unix seconds: timestamp(a)"
+#define SPAN_WHY                                                                                   \
+    "a duration is made of a constant, of at most 292 years: duration(\"1h30m\"), with the "       \
+    "units h, m, s, ms, us and ns"
 #define LIST_TEXT_WHY                                                                              \
     "lists have no such function; whether a value is in a list is asked with: value in list"
 
@@ -213,6 +225,8 @@ static const struct p2e_cel_overload overloads[] = {
     {P2E_SHAPE_EQUALITY, {DOUBLE, DOUBLE}, BOOL, NULL},
     {P2E_SHAPE_EQUALITY, {STRING, STRING}, BOOL, NULL},
     {P2E_SHAPE_EQUALITY, {BYTES, BYTES}, BOOL, NULL},
+    {P2E_SHAPE_EQUALITY, {TIMESTAMP, TIMESTAMP}, BOOL, NULL},
+    {P2E_SHAPE_EQUALITY, {DURATION, DURATION}, BOOL, NULL},
     {P2E_SHAPE_EQUALITY, {P2E_CEL_NULL, ANY}, BOOL, NULL_WHY},
     {P2E_SHAPE_EQUALITY, {ANY, P2E_CEL_NULL}, BOOL, NULL_WHY},
     {P2E_SHAPE_EQUALITY, {P2E_CEL_MESSAGE, P2E_CEL_MESSAGE}, BOOL, MESSAGE_WHY},
@@ -231,6 +245,8 @@ static const struct p2e_cel_overload overloads[] = {
     {P2E_SHAPE_ORDER, {DOUBLE, DOUBLE}, BOOL, NULL},
     {P2E_SHAPE_ORDER, {STRING, STRING}, BOOL, NULL},
     {P2E_SHAPE_ORDER, {BYTES, BYTES}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {TIMESTAMP, TIMESTAMP}, BOOL, NULL},
+    {P2E_SHAPE_ORDER, {DURATION, DURATION}, BOOL, NULL},
 
     {P2E_SHAPE_SUM, {INT, INT}, INT, NULL},
     {P2E_SHAPE_SUM, {UINT, UINT}, UINT, NULL},
@@ -238,6 +254,16 @@ static const struct p2e_cel_overload overloads[] = {
     {P2E_SHAPE_SUM, {STRING, STRING}, STRING, NULL},
     {P2E_SHAPE_SUM, {BYTES, BYTES}, BYTES, CONCAT_WHY},
     {P2E_SHAPE_SUM, {LIST, LIST}, LIST, "joining lists is not supported"},
+    {P2E_SHAPE_SUM, {TIMESTAMP, DURATION}, TIMESTAMP, NULL},
+    {P2E_SHAPE_SUM, {DURATION, TIMESTAMP}, TIMESTAMP, NULL},
+    {P2E_SHAPE_SUM, {DURATION, DURATION}, DURATION, NULL},
+
+    {P2E_SHAPE_DIFFERENCE, {INT, INT}, INT, NULL},
+    {P2E_SHAPE_DIFFERENCE, {UINT, UINT}, UINT, NULL},
+    {P2E_SHAPE_DIFFERENCE, {DOUBLE, ANY}, DOUBLE, REAL_WHY},
+    {P2E_SHAPE_DIFFERENCE, {TIMESTAMP, TIMESTAMP}, DURATION, NULL},
+    {P2E_SHAPE_DIFFERENCE, {TIMESTAMP, DURATION}, TIMESTAMP, NULL},
+    {P2E_SHAPE_DIFFERENCE, {DURATION, DURATION}, DURATION, NULL},
 
     {P2E_SHAPE_PRODUCT, {INT, INT}, INT, NULL},
     {P2E_SHAPE_PRODUCT, {UINT, UINT}, UINT, NULL},
@@ -249,6 +275,7 @@ static const struct p2e_cel_overload overloads[] = {
     {P2E_SHAPE_NEGATE, {INT, NONE}, INT, NULL},
     {P2E_SHAPE_NEGATE, {UINT, NONE}, UINT, "a uint is never negative"},
     {P2E_SHAPE_NEGATE, {DOUBLE, NONE}, DOUBLE, NULL},
+    {P2E_SHAPE_NEGATE, {DURATION, NONE}, DURATION, NEGATE_WHY},
 
     {P2E_SHAPE_SIZE, {STRING, NONE}, INT, NULL},
     {P2E_SHAPE_SIZE, {BYTES, NONE}, INT, NULL},
@@ -274,6 +301,8 @@ static const struct p2e_cel_overload overloads[] = {
     {P2E_SHAPE_TO_INT, {UINT, NONE}, INT, NULL},
     {P2E_SHAPE_TO_INT, {DOUBLE, NONE}, INT, NULL},
     {P2E_SHAPE_TO_INT, {STRING, NONE}, INT, PARSE_WHY},
+    {P2E_SHAPE_TO_INT, {TIMESTAMP, NONE}, INT, NULL},
+    {P2E_SHAPE_TO_INT, {DURATION, NONE}, INT, DURATION_WHY},
 
     {P2E_SHAPE_TO_UINT, {INT, NONE}, UINT, NULL},
     {P2E_SHAPE_TO_UINT, {UINT, NONE}, UINT, NULL},
@@ -291,9 +320,23 @@ static const struct p2e_cel_overload overloads[] = {
     {P2E_SHAPE_TO_STRING, {INT, NONE}, STRING, PRINT_WHY},
     {P2E_SHAPE_TO_STRING, {UINT, NONE}, STRING, PRINT_WHY},
     {P2E_SHAPE_TO_STRING, {DOUBLE, NONE}, STRING, PRINT_WHY},
+    {P2E_SHAPE_TO_STRING, {TIMESTAMP, NONE}, STRING, PRINT_WHY},
+    {P2E_SHAPE_TO_STRING, {DURATION, NONE}, STRING, PRINT_WHY},
 
     {P2E_SHAPE_TO_BYTES, {BYTES, NONE}, BYTES, NULL},
     {P2E_SHAPE_TO_BYTES, {STRING, NONE}, BYTES, NULL},
+
+    {P2E_SHAPE_TO_TIMESTAMP, {TIMESTAMP, NONE}, TIMESTAMP, NULL},
+    {P2E_SHAPE_TO_TIMESTAMP, {INT, NONE}, TIMESTAMP, NULL},
+    {P2E_SHAPE_TO_TIMESTAMP, {STRING, NONE}, TIMESTAMP, TIMESTAMP_WHY},
+
+    {P2E_SHAPE_TO_DURATION, {DURATION, NONE}, DURATION, NULL},
+    {P2E_SHAPE_TO_DURATION, {STRING, NONE}, DURATION, SPAN_WHY},
+    {P2E_SHAPE_TO_DURATION, {INT, NONE}, DURATION, DURATION_WHY},
+
+    {P2E_SHAPE_DATE, {TIMESTAMP, INT}, INT, NULL},
+    {P2E_SHAPE_CLOCK, {TIMESTAMP, INT}, INT, NULL},
+    {P2E_SHAPE_CLOCK, {DURATION, INT}, INT, NULL},
 
     {P2E_SHAPE_IS_NAN, {DOUBLE, NONE}, BOOL, NULL},
     {P2E_SHAPE_IS_INF, {DOUBLE, INT}, BOOL, NULL},
@@ -304,6 +347,7 @@ static const struct p2e_cel_overload constant_overloads[] = {
     {P2E_SHAPE_SUM, {DOUBLE, DOUBLE}, DOUBLE, NULL},
     {P2E_SHAPE_SUM, {BYTES, BYTES}, BYTES, NULL},
     {P2E_SHAPE_PRODUCT, {DOUBLE, DOUBLE}, DOUBLE, NULL},
+    {P2E_SHAPE_DIFFERENCE, {DOUBLE, DOUBLE}, DOUBLE, NULL},
     {P2E_SHAPE_TO_BOOL, {STRING, NONE}, BOOL, NULL},
     {P2E_SHAPE_TO_INT, {STRING, NONE}, INT, NULL},
     {P2E_SHAPE_TO_UINT, {STRING, NONE}, UINT, NULL},
@@ -312,6 +356,10 @@ static const struct p2e_cel_overload constant_overloads[] = {
     {P2E_SHAPE_TO_STRING, {INT, NONE}, STRING, NULL},
     {P2E_SHAPE_TO_STRING, {UINT, NONE}, STRING, NULL},
     {P2E_SHAPE_TO_STRING, {DOUBLE, NONE}, STRING, NULL},
+    {P2E_SHAPE_TO_STRING, {TIMESTAMP, NONE}, STRING, NULL},
+    {P2E_SHAPE_TO_STRING, {DURATION, NONE}, STRING, NULL},
+    {P2E_SHAPE_TO_TIMESTAMP, {STRING, NONE}, TIMESTAMP, NULL},
+    {P2E_SHAPE_TO_DURATION, {STRING, NONE}, DURATION, NULL},
 };
 
 static const struct p2e_cel_overload *find_overload(const struct p2e_cel_overload *table,

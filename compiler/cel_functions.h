@@ -12,6 +12,7 @@ enum p2e_cel_shape {
     P2E_SHAPE_ORDER,
     P2E_SHAPE_SUM,
     P2E_SHAPE_PRODUCT,
+    P2E_SHAPE_DIFFERENCE,
     P2E_SHAPE_REMAINDER,
     P2E_SHAPE_NEGATE,
     P2E_SHAPE_SIZE,
@@ -23,6 +24,10 @@ enum p2e_cel_shape {
     P2E_SHAPE_TO_DOUBLE,
     P2E_SHAPE_TO_STRING,
     P2E_SHAPE_TO_BYTES,
+    P2E_SHAPE_TO_TIMESTAMP,
+    P2E_SHAPE_TO_DURATION,
+    P2E_SHAPE_DATE,  // parts of timestamps …
+    P2E_SHAPE_CLOCK, // … and of durations, too
     P2E_SHAPE_DYN,
     P2E_SHAPE_IS_NAN,
     P2E_SHAPE_IS_INF,

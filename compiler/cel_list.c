@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "compiler/cel_checker.h"
+#include "compiler/cel_view.h"
 
 #define fail  p2e_cel_fail
 #define make  p2e_cel_make
@@ -85,7 +86,7 @@ bool p2e_cel_is_list_test(expr *const args[2])
     const expr *a = args[0], *b = args[1];
     if (a->type.kind != P2E_CEL_LIST || b->type.kind != P2E_CEL_LIST)
         return false;
-    if (!is_constant_list(a) && !is_constant_list(b))
+    if ((!is_constant_list(a) && !is_constant_list(b)) || a->type.message || b->type.message)
         return false;
     bool same = is_scalar(a->type.element) && a->type.element == b->type.element;
     return same || p2e_cel_is_empty_list(a) || p2e_cel_is_empty_list(b);
@@ -120,7 +121,7 @@ static expr *value_at_hand(checker *c, node *n, const expr *map, const expr *key
         return NULL;
     e->args[0] = key->args[0];
     e->field = field;
-    return e;
+    return p2e_cel_view(c, e);
 }
 
 static expr *check_map_index(checker *c, node *n, expr *map, expr *key)
@@ -139,7 +140,7 @@ static expr *check_map_index(checker *c, node *n, expr *map, expr *key)
         return fail(c, n->args[1]->span,
                     "a map's value is found by a constant key alone: entries are judged as they "
                     "pass, before the other fields are known");
-    if (!is_scalar(value.kind))
+    if (!is_scalar(value.kind) || value.message)
         return fail(c, n->token, "of a map by key, only values that are scalars are supported");
     expr *e = make(c, n, P2E_CEL_AT, value, 2);
     if (!e)
@@ -161,7 +162,7 @@ static expr *check_list_index(checker *c, node *n, expr *list, expr *index)
     if (list->op == P2E_CEL_LIST_LITERAL)
         return fail(c, n->args[1]->span, "the list has no element %lld: it holds %zu",
                     (long long)at, list->arg_count);
-    if (!is_scalar(list->type.element))
+    if (!is_scalar(list->type.element) || list->type.message)
         return fail(c, n->token, "of a list by index, only elements that are scalars are supported");
     expr *e = make(c, n, P2E_CEL_AT, p2e_cel_element_type(&list->type), 2);
     if (!e)

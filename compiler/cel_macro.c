@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compiler/cel_checker.h"
+#include "compiler/cel_view.h"
 
 #define fail  p2e_cel_fail
 #define make  p2e_cel_make
@@ -105,8 +106,9 @@ static expr *write_out(checker *c, node *n, enum p2e_cel_op op, expr *list,
 static expr *make_element(checker *c, node *n, const expr *binder)
 {
     expr *e = make(c, n, P2E_CEL_ELEMENT, p2e_cel_element_type(&binder->args[0]->type), 0);
-    if (e)
-        e->binder = binder;
+    if (!e)
+        return NULL;
+    e->binder = binder;
     return e;
 }
 
@@ -119,7 +121,7 @@ static expr *select_entry(checker *c, node *n, expr *entry, size_t index)
         return NULL;
     e->args[0] = entry;
     e->field = field;
-    return e;
+    return p2e_cel_view(c, e);
 }
 
 static expr *test_elements(checker *c, node *n, enum p2e_cel_op op, expr *list,
@@ -132,6 +134,7 @@ static expr *test_elements(checker *c, node *n, enum p2e_cel_op op, expr *list,
         value = select_entry(c, n, element, 1);
         element = value ? select_entry(c, n, element, 0) : NULL;
     }
+    element = p2e_cel_view(c, element);
     if (!element)
         return NULL;
     e->args[1] = check_condition(c, names, element, value);

@@ -181,7 +181,6 @@ static const char *why_unsupported(const char *name)
     static const struct {
         const char *name, *why;
     } known[] = {
-        {"now", "the time is not supported yet"},
         {"rule", "\"rule\" is for predefined rules, which are not supported yet"},
         {"rules", "\"rules\" is for predefined rules, which are not supported yet"},
         {"bool", "types as values are not supported"},

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compiler/cel_checker.h"
+#include "compiler/cel_time.h"
 
 #define EXCERPT_MAX 64 // bytes of the rule that an offer repeats
 
@@ -51,6 +52,21 @@ static bool write_real(double value, enum p2e_cel_kind wanted, char *offer)
     return write_integer(value < 0, (uint64_t)magnitude, wanted, offer);
 }
 
+static bool write_text(const struct p2e_cel_node *node, const struct excerpt *e,
+                       enum p2e_cel_kind wanted, char *offer)
+{
+    struct p2e_cel_value time;
+    if (wanted == P2E_CEL_TIMESTAMP || wanted == P2E_CEL_DURATION) {
+        bool timestamp = wanted == P2E_CEL_TIMESTAMP;
+        snprintf(offer, P2E_CEL_OFFER_SIZE, "%s(%.*s)", timestamp ? "timestamp" : "duration",
+                 e->size, e->text);
+        return timestamp ? p2e_cel_parse_timestamp(&node->value, &time)
+                         : p2e_cel_parse_duration(&node->value, &time);
+    }
+    snprintf(offer, P2E_CEL_OFFER_SIZE, "b%.*s", e->size, e->text);
+    return wanted == P2E_CEL_BYTES;
+}
+
 bool p2e_cel_offer_literal(const struct p2e_cel_checker *checker, const struct p2e_cel_node *node,
                            enum p2e_cel_kind wanted, char offer[P2E_CEL_OFFER_SIZE])
 {
@@ -67,8 +83,7 @@ bool p2e_cel_offer_literal(const struct p2e_cel_checker *checker, const struct p
     case P2E_CEL_DOUBLE:
         return write_real(node->value.real, wanted, offer);
     case P2E_CEL_STRING:
-        snprintf(offer, P2E_CEL_OFFER_SIZE, "b%.*s", e.size, e.text);
-        return wanted == P2E_CEL_BYTES;
+        return write_text(node, &e, wanted, offer);
     case P2E_CEL_BYTES:
         snprintf(offer, P2E_CEL_OFFER_SIZE, "%.*s", e.size - 1, e.text + 1);
         return wanted == P2E_CEL_STRING && !memchr(e.text, '\\', (size_t)e.size);
@@ -101,14 +116,18 @@ bool p2e_cel_offer_bool(const struct p2e_cel_checker *checker, const struct p2e_
         [P2E_CEL_DOUBLE] = "%.*s != 0.0",
         [P2E_CEL_STRING] = "%.*s != \"\"",
         [P2E_CEL_BYTES] = "%.*s != b\"\"",
+        [P2E_CEL_TIMESTAMP] = "has(%.*s)",
+        [P2E_CEL_DURATION] = "has(%.*s)",
         [P2E_CEL_MESSAGE] = "has(%.*s)",
         [P2E_CEL_LIST] = "size(%.*s) > 0",
         [P2E_CEL_MAP] = "size(%.*s) > 0",
         [P2E_CEL_NULL] = NULL,
     };
     struct excerpt e;
-    if (expr->op != P2E_CEL_SELECT || !excerpt_of(checker, expr->span, &e) ||
-        !formats[expr->type.kind] || p2e_cel_is_special(&expr->type))
+    bool field =
+        expr->op == P2E_CEL_SELECT || expr->op == P2E_CEL_TIME || expr->op == P2E_CEL_UNWRAP;
+    if (!field || !excerpt_of(checker, expr->span, &e) || !formats[expr->type.kind] ||
+        p2e_cel_is_special(&expr->type))
         return false;
     snprintf(offer, P2E_CEL_OFFER_SIZE, formats[expr->type.kind], e.size, e.text);
     return true;

@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "bpf/table.h"
 #include "compiler/bpf_sources.h"
-#include "compiler/emit_expr.h"
+#include "compiler/emit_time.h"
 
 #define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
 
@@ -41,7 +41,8 @@ static void emit_parameters(struct p2e_emitter *e)
     emit(e, "#define P2E_HAS_REQUIRED %d\n", plan->has_required);
     emit(e, "#define P2E_HAS_ELEMENTS %d\n", plan->has_elements);
     emit(e, "#define P2E_HAS_DISTINCT %d\n", plan->has_sets);
-    emit(e, "#define P2E_SAVED %zu\n\n", plan->saved_count ? power_of_two(plan->saved_count) : 0);
+    emit(e, "#define P2E_SAVED %zu\n", plan->saved_count ? power_of_two(plan->saved_count) : 0);
+    emit(e, "#define P2E_HAS_NOW %d\n\n", p2e_emit_uses_now(plan));
 }
 
 // Tables are as large as their mask says; what is not named is 0.
@@ -421,7 +422,7 @@ static void emit_meta(struct p2e_emitter *e, const struct p2e_emit_names *names,
     emit(e,
          "const volatile struct {\n    struct p2e_meta header;\n    unsigned char texts[%zu];\n} "
          "p2e_meta SEC(\".rodata.meta\") = {\n    {P2E_MAGIC, P2E_ABI, sizeof(struct p2e_meta) + "
-         "%zu, P2E_RULE_COUNT},\n    {",
+         "%zu, P2E_RULE_COUNT, P2E_HAS_NOW ? P2E_KERNEL_NOW : 0},\n    {",
          texts.size, texts.size);
     for (size_t i = 0; i < texts.size; i++)
         emit(e, "%s%u,", i % 24 ? "" : "\n     ", (unsigned char)texts.data[i]);
@@ -490,7 +491,7 @@ static int emit_source(struct p2e_emitter *e, const struct p2e_emit_names *names
     emit(e, "// Filter %s: message %s. Written by p2e compile.\n\n", names->filter,
          e->plan->message->full_name);
     emit_parameters(e);
-    emit(e, "#include \"number.h\"\n#include \"state.h\"\n\n");
+    emit(e, "#include \"number.h\"\n#include \"state.h\"\n#include \"time.h\"\n\n");
     emit_tables(e);
     emit_failures(e);
     emit_literals(e);

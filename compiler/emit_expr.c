@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compiler/cel_time.h"
+#include "compiler/emit_time.h"
+
 #define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
 
 #define WORD_SIZE 8 // texts up to this are compared as one word
@@ -15,10 +18,17 @@ static bool is_size(const struct p2e_cel_expr *convert)
     return convert->args[0]->op == P2E_CEL_SIZE && convert->type.kind == P2E_CEL_UINT;
 }
 
+static bool is_time_part(const struct p2e_cel_expr *expr)
+{
+    return expr->op >= P2E_CEL_GET_FULL_YEAR && expr->op <= P2E_CEL_GET_MILLISECONDS;
+}
+
 static bool can_overflow(const struct p2e_cel_expr *expr)
 {
     if (expr->op == P2E_CEL_CONVERT && is_size(expr))
         return false;
+    if (is_time_part(expr))
+        return expr->args[0]->type.kind == P2E_CEL_TIMESTAMP;
     if (expr->op == P2E_CEL_CONVERT)
         return expr->type.kind != P2E_CEL_DOUBLE && expr->type.kind != P2E_CEL_BYTES;
     return (expr->op == P2E_CEL_NEGATE && expr->type.kind == P2E_CEL_INT) ||
@@ -44,6 +54,8 @@ static bool is_checked_text(const struct p2e_cel_expr *text)
         return true;
     if (text->op == P2E_CEL_ELEMENT || text->op == P2E_CEL_AT)
         return element_field(list_of(text))->validate_utf8;
+    if (text->op == P2E_CEL_UNWRAP)
+        return is_checked_text(text->args[0]);
     return text->op == P2E_CEL_SELECT && text->field->validate_utf8;
 }
 
@@ -56,7 +68,8 @@ static bool needs_check(const struct p2e_cel_expr *expr)
 
 static bool can_fail(const struct p2e_cel_expr *expr)
 {
-    if (can_overflow(expr) || needs_check(expr) || expr->op == P2E_CEL_AT)
+    if (can_overflow(expr) || needs_check(expr) || expr->op == P2E_CEL_AT ||
+        expr->op == P2E_CEL_UNWRAP)
         return true;
     for (size_t i = 0; i < expr->arg_count; i++) {
         if (can_fail(expr->args[i]))
@@ -101,6 +114,11 @@ static void emit_const(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
         break;
     case P2E_CEL_DOUBLE:
         emit(e, "0x%" PRIx64 "ull", double_bits(expr->value.real));
+        break;
+    case P2E_CEL_TIMESTAMP:
+    case P2E_CEL_DURATION:
+        emit(e, "p2e_time(%" PRId64 "ll, %" PRId32 ")", expr->value.time.seconds,
+             expr->value.time.nanos);
         break;
     default:
         emit_text(e, expr->value.text.data, expr->value.text.size);
@@ -309,7 +327,35 @@ static void emit_call(struct p2e_emitter *e, const char *name, const struct p2e_
 
 static const char *number_name(enum p2e_cel_kind kind)
 {
-    return kind == P2E_CEL_INT ? "int" : kind == P2E_CEL_UINT ? "uint" : "double";
+    static const char *const names[] = {
+        [P2E_CEL_INT] = "int",           [P2E_CEL_UINT] = "uint",
+        [P2E_CEL_DOUBLE] = "double",     [P2E_CEL_TIMESTAMP] = "timestamp",
+        [P2E_CEL_DURATION] = "duration",
+    };
+    return names[kind];
+}
+
+// A wrapper's scalar where null is an error.
+static void emit_unwrap(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    bool logical = expr->type.kind == P2E_CEL_BOOL;
+    emit(e, logical ? "(" : "(failed |= !");
+    p2e_emit_expr(e, expr->args[1]);
+    emit(e, logical ? " ? " : ", ");
+    p2e_emit_expr(e, expr->args[0]);
+    emit(e, logical ? " : P2E_ERROR)" : ")");
+}
+
+static void emit_time_part(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
+{
+    emit(e, "%s(", p2e_emit_time_part(expr));
+    p2e_emit_expr(e, expr->args[0]);
+    if (can_overflow(expr)) {
+        emit(e, ", ");
+        p2e_emit_expr(e, expr->args[1]);
+        emit(e, ", &failed");
+    }
+    emit(e, ")");
 }
 
 static void emit_arithmetic(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
@@ -357,7 +403,7 @@ static void emit_matches(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 static void emit_convert(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     char name[32];
-    if (expr->type.kind == P2E_CEL_BYTES) {
+    if (expr->type.kind == P2E_CEL_BYTES || expr->type.kind == expr->args[0]->type.kind) {
         p2e_emit_expr(e, expr->args[0]);
         return;
     }
@@ -503,6 +549,8 @@ static const char *comparison(enum p2e_cel_kind a, enum p2e_cel_kind b)
         return "p2e_uint_double_compare(";
     if (a == P2E_CEL_STRING || a == P2E_CEL_BYTES)
         return "p2e_text_compare(s, ";
+    if (p2e_cel_is_time(a))
+        return "p2e_time_compare(";
     return NULL;
 }
 
@@ -556,9 +604,41 @@ static void emit_equal_mixed(struct p2e_emitter *e, const struct p2e_cel_expr *a
 }
 
 static void emit_equal(struct p2e_emitter *e, const struct p2e_cel_expr *a,
+                       const struct p2e_cel_expr *b);
+
+// Null equals null alone. Both sides are evaluated, for an error on either is the comparison's.
+static void emit_equal_nullable(struct p2e_emitter *e, const struct p2e_cel_expr *a,
+                                const struct p2e_cel_expr *b)
+{
+    if (a->op != P2E_CEL_UNWRAP) {
+        emit_equal_nullable(e, b, a);
+        return;
+    }
+    emit(e, "(");
+    p2e_emit_expr(e, a->args[1]);
+    if (b->op == P2E_CEL_UNWRAP) {
+        emit(e, " == ");
+        p2e_emit_expr(e, b->args[1]);
+        emit(e, " && (!");
+        p2e_emit_expr(e, a->args[1]);
+        emit(e, " || ");
+        emit_equal(e, a->args[0], b->args[0]);
+        emit(e, "))");
+        return;
+    }
+    emit(e, " & (int)");
+    emit_equal(e, a->args[0], b);
+    emit(e, ")");
+}
+
+static void emit_equal(struct p2e_emitter *e, const struct p2e_cel_expr *a,
                        const struct p2e_cel_expr *b)
 {
     const char *open = "(", *between = " == ", *close = ")";
+    if (a->op == P2E_CEL_UNWRAP || b->op == P2E_CEL_UNWRAP) {
+        emit_equal_nullable(e, a, b);
+        return;
+    }
     if (a->type.kind != b->type.kind) {
         emit_equal_mixed(e, a, b);
         return;
@@ -568,8 +648,8 @@ static void emit_equal(struct p2e_emitter *e, const struct p2e_cel_expr *a,
         emit_text_test(e, "p2e_text_equal", constant_first ? b : a, constant_first ? a : b);
         return;
     }
-    if (a->type.kind == P2E_CEL_DOUBLE) {
-        open = "(p2e_double_compare(";
+    if (a->type.kind == P2E_CEL_DOUBLE || p2e_cel_is_time(a->type.kind)) {
+        open = a->type.kind == P2E_CEL_DOUBLE ? "(p2e_double_compare(" : "(p2e_time_compare(";
         between = ", ";
         close = ") == 0)";
     }
@@ -732,7 +812,7 @@ static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr
         emit_convert(e, expr);
         break;
     default:
-        emit_arithmetic(e, expr);
+        (is_time_part(expr) ? emit_time_part : emit_arithmetic)(e, expr);
         break;
     }
 }
@@ -757,6 +837,15 @@ static void emit_plain(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
         break;
     case P2E_CEL_SIZE:
         emit_size(e, expr);
+        break;
+    case P2E_CEL_TIME:
+        emit_call(e, "p2e_time", expr, ")");
+        break;
+    case P2E_CEL_NOW:
+        emit(e, "p2e_now(s)");
+        break;
+    case P2E_CEL_UNWRAP:
+        emit_unwrap(e, expr);
         break;
     default:
         emit_operator(e, expr);

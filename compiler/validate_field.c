@@ -275,8 +275,8 @@ int p2e_validate_value(validator *v, const struct p2e_spot *spot, const struct p
     const char *expected = kind_of(field, element, &wrapper);
     const struct p2e_field *kind;
     struct p2e_spot inner = *spot;
-    if (wrapper)
-        inner.value = p2e_validate_select(v, spot->value, &field->message->fields[0]);
+    inner.value = wrapper ? p2e_validate_select(v, spot->value, &field->message->fields[0])
+                          : p2e_validate_view(v, spot->value);
     if (!inner.value || p2e_validate_cel(v, &inner, v->field_option->message, rules) < 0 ||
         find_kind(v, spot, rules, &kind) < 0)
         return -1;

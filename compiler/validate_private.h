@@ -57,6 +57,9 @@ const struct p2e_cel_expr *p2e_validate_has(const struct p2e_validator *v,
 // An element of a scope.
 const struct p2e_cel_expr *p2e_validate_element(const struct p2e_validator *v,
                                                 const struct p2e_scope *scope);
+// What CEL sees in a value: of a message, maybe a time.
+const struct p2e_cel_expr *p2e_validate_view(const struct p2e_validator *v,
+                                             const struct p2e_cel_expr *value);
 // "value is other than zero": a number, a bool, an empty text.
 const struct p2e_cel_expr *p2e_validate_not_zero(const struct p2e_validator *v,
                                                  const struct p2e_cel_expr *value, int64_t zero);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compiler/cel_checker.h"
+#include "compiler/cel_view.h"
 #include "compiler/validate_private.h"
 
 typedef const struct p2e_validator validator;
@@ -86,6 +87,18 @@ const expr *p2e_validate_element(validator *v, const struct p2e_scope *scope)
     if (e)
         e->binder = scope->binder;
     return e;
+}
+
+const expr *p2e_validate_view(validator *v, const expr *value)
+{
+    struct p2e_cel_checker checker = {.arena = v->arena, .err = v->err};
+    expr *e = p2e_arena_new(v->arena, expr);
+    if (!e) {
+        p2e_validate_out_of_memory(v);
+        return NULL;
+    }
+    *e = *value;
+    return p2e_cel_view(&checker, e);
 }
 
 const expr *p2e_validate_not_zero(validator *v, const expr *value, int64_t zero)

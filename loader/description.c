@@ -93,6 +93,7 @@ int p2e_description_parse(const void *bytes, size_t size, const char *where,
     if (check_header(&meta, size, where, err))
         return -1;
     d.rule_count = meta.rule_count;
+    d.kernel = meta.kernel;
     d.memory = allocate(&d, (const char *)bytes + sizeof(meta), meta.size - sizeof(meta), &texts);
     if (!d.memory)
         return p2e_error_set(err, "out of memory");

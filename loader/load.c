@@ -1,8 +1,11 @@
 #include <errno.h>
 #include <stdalign.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
+#include <time.h>
 
 // errno.h first: skel_internal.h uses it and does not include it.
 #include <bpf/skel_internal.h>
@@ -149,6 +152,26 @@ static int refused_by_verifier(const struct p2e_object *object, const struct p2e
                          name, strerrordesc_np(error), log_path);
 }
 
+// Is this kernel older than what the filter's rules need?
+static bool is_too_old(uint32_t needed)
+{
+    struct utsname name;
+    unsigned major, minor;
+
+    return !uname(&name) && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+           P2E_KERNEL(major, minor) < needed;
+}
+
+static int refused_for_age(const struct p2e_object *object, struct p2e_error *err)
+{
+    uint32_t needed = object->description.kernel;
+
+    return p2e_error_set(err,
+                         "filter \"%s\" has rules with \"now\", the time, which need Linux %u.%u "
+                         "or later; this kernel is older",
+                         object->description.name, needed >> 16, needed & 0xffff);
+}
+
 // The loader program runs the loads: until it does, the verifier has not seen the filter.
 static bool filter_was_seen(const char *step)
 {
@@ -167,6 +190,8 @@ static int explain(const struct p2e_object *object, const struct p2e_options *op
     if (error == ENOMEM)
         return p2e_error_set(err, "the kernel is out of memory for the program of filter \"%s\"",
                              object->description.name);
+    if (filter_was_seen(step) && is_too_old(object->description.kernel))
+        return refused_for_age(object, err);
     if (filter_was_seen(step))
         return refused_by_verifier(object, options, log_path, error, err);
     return p2e_error_set(err,
@@ -195,11 +220,22 @@ int p2e_object_load(const struct p2e_object *object, const struct p2e_options *o
 // One more CPU than there can be costs one unused state; one too few would drop what it receives.
 #define CPUS_UNKNOWN 256
 
+// A program can read CLOCK_TAI, which no leap second stops, and has to know how far it is ahead.
+// It is a number of whole seconds; between the two readings some time passes.
+static int32_t tai_ahead(void)
+{
+    struct timespec utc, tai;
+
+    if (clock_gettime(CLOCK_REALTIME, &utc) || clock_gettime(CLOCK_TAI, &tai))
+        return 0;
+    return (int32_t)(tai.tv_sec - utc.tv_sec - (tai.tv_nsec < utc.tv_nsec));
+}
+
 void p2e_options_for(enum p2e_transport transport, enum p2e_mode mode, struct p2e_options *options)
 {
     struct p2e_cpus cpus;
 
-    *options = (struct p2e_options){.monitor = mode == P2E_MONITOR};
+    *options = (struct p2e_options){.monitor = mode == P2E_MONITOR, .tai_ahead = tai_ahead()};
     if (transport == P2E_UDP) {
         options->payload_offset = 8;
         options->state_count = p2e_cpus_possible(&cpus) ? CPUS_UNKNOWN : cpus.end;

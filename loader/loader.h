@@ -20,6 +20,7 @@
 struct p2e_description {
     const char *name, *message, *canonical, *digest;
     uint32_t rule_count;
+    uint32_t kernel;                                            // as struct p2e_meta has it
     const char **rule_ids, **rule_expressions, **rule_messages; // arrays of rule_count
     void *memory;                                               // owns all of the above
 };

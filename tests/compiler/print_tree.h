@@ -36,6 +36,19 @@ static const char *const op_names[] = {
     [P2E_CEL_IS_NAN] = "isNan",
     [P2E_CEL_IS_INF] = "isInf",
     [P2E_CEL_MATCHES] = "matches",
+    [P2E_CEL_TIME] = "time",
+    [P2E_CEL_UNWRAP] = "unwrap",
+    [P2E_CEL_NOW] = "now",
+    [P2E_CEL_GET_FULL_YEAR] = "getFullYear",
+    [P2E_CEL_GET_MONTH] = "getMonth",
+    [P2E_CEL_GET_DATE] = "getDate",
+    [P2E_CEL_GET_DAY_OF_MONTH] = "getDayOfMonth",
+    [P2E_CEL_GET_DAY_OF_WEEK] = "getDayOfWeek",
+    [P2E_CEL_GET_DAY_OF_YEAR] = "getDayOfYear",
+    [P2E_CEL_GET_HOURS] = "getHours",
+    [P2E_CEL_GET_MINUTES] = "getMinutes",
+    [P2E_CEL_GET_SECONDS] = "getSeconds",
+    [P2E_CEL_GET_MILLISECONDS] = "getMilliseconds",
 };
 
 static void print_text(struct p2e_buffer *out, const char *prefix, const char *data, size_t size)
@@ -65,6 +78,12 @@ static void print_const(struct p2e_buffer *out, const struct p2e_cel_expr *e)
         return;
     case P2E_CEL_DOUBLE:
         p2e_buffer_printf(out, "%a", e->value.real);
+        return;
+    case P2E_CEL_TIMESTAMP:
+    case P2E_CEL_DURATION:
+        p2e_buffer_printf(out, "%s(%" PRId64 "s%" PRId32 "ns)",
+                          e->type.kind == P2E_CEL_TIMESTAMP ? "timestamp" : "duration",
+                          e->value.time.seconds, e->value.time.nanos);
         return;
     default:
         print_text(out, e->type.kind == P2E_CEL_BYTES ? "b" : "", e->value.text.data,

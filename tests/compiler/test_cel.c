@@ -66,7 +66,7 @@ static void check_pair(const struct p2e_cel_expr *a, const struct p2e_cel_expr *
 {
     enum p2e_cel_kind x = a->type.kind, y = b->type.kind;
     any_numbers |= a->type.dynamic || b->type.dynamic;
-    assert_true(x <= P2E_CEL_BYTES);
+    assert_true(x <= P2E_CEL_DURATION);
     assert_true(x == y || (any_numbers && is_number(x) && is_number(y)));
 }
 
@@ -89,10 +89,12 @@ static void check_macro(const struct p2e_cel_expr *e)
     assert_int_equal(e->args[1]->type.kind, P2E_CEL_BOOL);
 }
 
+// Of a time or a wrapper it is the message that holds it.
 static void check_element(const struct p2e_cel_expr *e)
 {
     assert_int_equal(e->arg_count, 0);
-    assert_int_equal(e->type.kind, e->binder->args[0]->type.element);
+    assert_int_equal(e->type.kind,
+                     e->type.message ? P2E_CEL_MESSAGE : e->binder->args[0]->type.element);
     assert_ptr_equal(e->type.message, e->binder->args[0]->type.message);
 }
 
@@ -100,10 +102,42 @@ static void check_conversion(const struct p2e_cel_expr *e)
 {
     assert_int_equal(e->arg_count, 1);
     enum p2e_cel_kind from = e->args[0]->type.kind, to = e->type.kind;
-    assert_true(from != to);
-    assert_true((is_number(from) && is_number(to)) ||
+    bool timestamp = from == P2E_CEL_TIMESTAMP || to == P2E_CEL_TIMESTAMP;
+    assert_true((from == to) == (e->args[0]->op == P2E_CEL_UNWRAP && from == to));
+    assert_true(from == to || (is_number(from) && is_number(to)) ||
+                (timestamp && (from == P2E_CEL_INT || to == P2E_CEL_INT)) ||
                 (from == P2E_CEL_STRING && to == P2E_CEL_BYTES) ||
                 (from == P2E_CEL_BYTES && to == P2E_CEL_STRING));
+}
+
+static void check_unwrap(const struct p2e_cel_expr *e)
+{
+    assert_int_equal(e->arg_count, 2);
+    assert_int_equal(e->args[0]->op, P2E_CEL_SELECT);
+    assert_int_equal(e->args[0]->type.kind, e->type.kind);
+    assert_int_equal(e->args[1]->op, P2E_CEL_HAS);
+}
+
+static void check_sum(const struct p2e_cel_expr *e)
+{
+    bool time = false;
+    assert_int_equal(e->arg_count, 2);
+    for (size_t i = 0; i < 2; i++)
+        time |= e->args[i]->type.kind == P2E_CEL_TIMESTAMP;
+    if (time || e->type.kind == P2E_CEL_DURATION)
+        return;
+    check_args(e, 2, e->type.kind);
+    assert_true(e->type.kind == P2E_CEL_INT || e->type.kind == P2E_CEL_UINT);
+}
+
+static void check_time_part(const struct p2e_cel_expr *e)
+{
+    assert_int_equal(e->arg_count, 2);
+    assert_int_equal(e->type.kind, P2E_CEL_INT);
+    assert_true(e->args[0]->type.kind == P2E_CEL_TIMESTAMP ||
+                (e->args[0]->type.kind == P2E_CEL_DURATION && e->op >= P2E_CEL_GET_HOURS));
+    assert_int_equal(e->args[1]->op, P2E_CEL_CONST);
+    assert_int_equal(e->args[1]->type.kind, P2E_CEL_INT);
 }
 
 static void check_comparison(const struct p2e_cel_expr *e)
@@ -117,7 +151,17 @@ static void check_op(const struct p2e_cel_expr *e)
     switch (e->op) {
     case P2E_CEL_CONST:
     case P2E_CEL_THIS:
+    case P2E_CEL_NOW:
         assert_int_equal(e->arg_count, 0);
+        return;
+    case P2E_CEL_TIME:
+        check_args(e, 2, P2E_CEL_INT);
+        return;
+    case P2E_CEL_UNWRAP:
+        check_unwrap(e);
+        return;
+    case P2E_CEL_GET_FULL_YEAR ... P2E_CEL_GET_MILLISECONDS:
+        check_time_part(e);
         return;
     case P2E_CEL_ELEMENT:
         check_element(e);
@@ -164,7 +208,7 @@ static void check_op(const struct p2e_cel_expr *e)
         return;
     case P2E_CEL_AND:
     case P2E_CEL_OR:
-        assert_true(e->arg_count >= 2);
+        assert_true(e->arg_count >= 2 || e->args[0]->op == P2E_CEL_UNWRAP);
         check_args(e, e->arg_count, P2E_CEL_BOOL);
         return;
     case P2E_CEL_CONDITIONAL:
@@ -181,6 +225,8 @@ static void check_op(const struct p2e_cel_expr *e)
         return;
     case P2E_CEL_ADD:
     case P2E_CEL_SUBTRACT:
+        check_sum(e);
+        return;
     case P2E_CEL_MULTIPLY:
     case P2E_CEL_DIVIDE:
     case P2E_CEL_MODULO:

@@ -161,7 +161,7 @@ def test_object_of_other_rules(site):
 def blob_begin(data):
     """Where the blob (struct p2e_blob) begins: at the magic and ABI that a sensible size follows. The
     description begins like it, but is short."""
-    magic = struct.pack("<II", 0x31653270, 1)
+    magic = struct.pack("<II", 0x31653270, 2)
     at = data.index(magic)
     while struct.unpack_from("<I", data, at + 8)[0] < 1000:
         at = data.index(magic, at + 1)
@@ -176,8 +176,8 @@ def rewrite(site, change):
 
 
 def test_object_of_another_abi(site):
-    rewrite(site, lambda data: struct.pack_into("<I", data, blob_begin(data) + 4, 2))
-    assert "is of ABI 2, this p2e is of ABI 1; run: p2e compile" in error(program(site))
+    rewrite(site, lambda data: struct.pack_into("<I", data, blob_begin(data) + 4, 3))
+    assert "is of ABI 3, this p2e is of ABI 2; run: p2e compile" in error(program(site))
 
 
 def test_object_with_a_description_of_another_abi(site):

@@ -33,7 +33,7 @@ def other_rules(site):
 
 
 def other_abi(site):
-    site.compile(ABI=2)
+    site.compile(ABI=7)
 
 
 def refused(site):
@@ -66,7 +66,7 @@ CASES = {
     "truncated object": (truncate, (), "run: p2e compile"),
     "corrupt object": (corrupt, (), "checksum is wrong"),
     "object of other rules": (other_rules, (), "is of other rules"),
-    "object of another ABI": (other_abi, (), "is of ABI 2"),
+    "object of another ABI": (other_abi, (), "is of ABI 7"),
     "object that others may write": (writable, (), "not trusted"),
     "refused by the verifier": (refused, (), "the kernel refuses the program"),
     "pins of another user": (foreign_pins, (), "not trusted"),
