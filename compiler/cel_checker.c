@@ -89,10 +89,10 @@ bool p2e_cel_is_special(const struct p2e_cel_type *type)
 
 static expr *special_message(checker *c, struct p2e_span span, const struct p2e_cel_type *type)
 {
-    return fail(c, span,
-                "CEL does not see %s as a message with fields, and what it sees in it is "
-                "not supported yet; has() is",
-                type->message->full_name);
+    bool viewed = p2e_cel_kind_of_message(type->message) != P2E_CEL_MESSAGE;
+    return fail(c, span, "CEL does not see %s as a message with fields%s", type->message->full_name,
+                viewed ? "; its value is this"
+                       : ", and what it sees in it is not supported yet; has() is");
 }
 
 static const struct p2e_field *unknown_field(checker *c, const struct p2e_message *message, node *n)

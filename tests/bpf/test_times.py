@@ -224,6 +224,23 @@ def test_now():
     assert started - 1 <= found[0] and found[-1] <= ended + 1
 
 
+def test_names_before_now():
+    """A field or a variable of this name is what the name means."""
+    event = HERE / "times.proto", "times.Event"
+    assert judge(*event, [E(now=5), E()], "--rule", "now == 5 && this.now == 5") == "Pr"
+    assert judge(*event, [E(at=T(2**33)), E()], "--rule", "at > .now") == "Pr"
+    messages = [M(events=[E(now=5)]), M(events=[E(now=6)])]
+    assert judge_times(messages, "events.all(now, now.now == 5)") == "Pr"
+
+
+def test_root():
+    """A rule may be about a time or a wrapper itself."""
+    for message, rule, *values in (("Timestamp", "this > timestamp(5)", T(6), T()),
+                                   ("Duration", 'this > duration("5s")', D(6), D()),
+                                   ("Int64Value", "this > 5 && this != null", I(6), I())):
+        assert judge(HERE / "times.proto", f"google.protobuf.{message}", values, "--rule", rule) == "Pr"
+
+
 def test_now_of_elements():
     """The elements of a list are judged as they pass, at the same moment."""
     seconds = int(time.time())

@@ -4,7 +4,7 @@
 //
 // FIXTURE_NAME and FIXTURE_CANONICAL, string literals, are given on the command line.
 // FIXTURE_FORBIDDEN is the byte that the rule forbids. FIXTURE_REFUSED makes the verifier refuse
-// the judge.
+// the judge; FIXTURE_KERNEL is the oldest Linux that the rules need.
 #include "bpf/abi.h"
 
 #include <linux/bpf.h>
@@ -16,6 +16,9 @@
 #endif
 #ifndef FIXTURE_ABI
 #define FIXTURE_ABI P2E_ABI
+#endif
+#ifndef FIXTURE_KERNEL
+#define FIXTURE_KERNEL 0
 #endif
 #define FIXTURE_RULES 1
 
@@ -33,7 +36,7 @@ struct fixture_meta {
 } __attribute__((packed));
 
 const volatile struct fixture_meta p2e_meta SEC(".rodata.meta") = {
-    .header = {P2E_MAGIC, FIXTURE_ABI, sizeof(struct fixture_meta), FIXTURE_RULES},
+    .header = {P2E_MAGIC, FIXTURE_ABI, sizeof(struct fixture_meta), FIXTURE_RULES, FIXTURE_KERNEL},
     .name = FIXTURE_NAME,
     .message = "test.First",
     .canonical = FIXTURE_CANONICAL,

@@ -307,6 +307,14 @@ def test_refused_program_names_the_filter_and_keeps_the_log(site):
     assert "invalid bpf_context access off=4096" in log.read_text()
 
 
+def test_refused_program_of_a_later_kernel(site):
+    site.compile(REFUSED=1, KERNEL=99 << 16 | 7)
+    said = error(program(site))
+    assert 'filter "first" has rules with "now", the time, which need Linux 99.7 or later' in said
+    site.compile(KERNEL=99 << 16 | 7)  # what a kernel takes, it has
+    assert program(site)[0] == "pinned"
+
+
 def test_refused_program_whose_log_cannot_be_kept(site):
     site.compile(REFUSED=1)
     said = error(site.tool("load", site.object("first"), "/nonexistent/log").stdout.splitlines())
