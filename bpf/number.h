@@ -43,8 +43,8 @@ static P2E_INLINE int p2e_condition(int a, u32 *failed)
 }
 
 // ---- Conditions on the elements of a list -------------------------------------------------------
-// A tally counts results: false ones from bit 0 on, true ones from bit 20, errors from bit 40. There
-// are fewer elements than bytes.
+// A tally counts results: false ones from bit 0 on, true ones from bit 20, errors from bit 40.
+// There are fewer elements than bytes.
 #define P2E_TALLY_BITS 20
 #define P2E_TALLY_MASK ((1ull << P2E_TALLY_BITS) - 1)
 

@@ -25,7 +25,7 @@ struct p2e_frame {
     u32 node;
     u32 group; // field number of the open group, 0 in a length-delimited message
     u32 slot;  // of the field that the message is a value of
-    u64 seen; // required fields met so far
+    u64 seen;  // required fields met so far
 };
 
 struct p2e_state {
@@ -166,7 +166,8 @@ static P2E_INLINE void p2e_restore(struct p2e_state *s, u32 first, u32 size)
 
 // ---- Which state a message gets -----------------------------------------------------------------
 // UNIX sockets run the filter in the sender's context, where it may be preempted by another sender
-// on the same CPU: a state belongs to whoever set `claimed`, and the search starts at the CPU's own.
+// on the same CPU: a state belongs to whoever set `claimed`, and the search starts at the CPU's
+// own.
 P2E_GLOBAL u32 p2e_claim(u32 cpu)
 {
     for (u32 i = 0; i < P2E_STATES_SHARED; i++) {

@@ -3,8 +3,8 @@
 //
 // Before this file the emitted part defines: P2E_MAX_DEPTH, P2E_ROOT, P2E_TABLE_MASK,
 // P2E_SPARSE_COUNT, P2E_HAS_HOOKS, P2E_HAS_ONEOFS, P2E_HAS_REQUIRED, P2E_HAS_ELEMENTS, P2E_HAS_NOW;
-// p2e_table, p2e_sparse_keys, p2e_sparse_entries, p2e_needs; p2e_reset, p2e_hook, p2e_element_begin,
-// p2e_element_end.
+// p2e_table, p2e_sparse_keys, p2e_sparse_entries, p2e_needs; p2e_reset, p2e_hook,
+// p2e_element_begin, p2e_element_end.
 #ifndef P2E_BPF_WALK_H
 #define P2E_BPF_WALK_H
 

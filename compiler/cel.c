@@ -34,18 +34,18 @@ static struct p2e_cel_variable *bind_names(const struct p2e_cel_context *context
     struct p2e_cel_variable *variables =
         p2e_arena_array(arena, context->name_count, sizeof(*variables));
     for (size_t i = 0; variables && i < context->name_count; i++) {
-        variables[i] = (struct p2e_cel_variable){context->names[i].name, context->names[i].value,
-                                                 i + 1 < context->name_count ? &variables[i + 1] : NULL};
+        variables[i] =
+            (struct p2e_cel_variable){context->names[i].name, context->names[i].value,
+                                      i + 1 < context->name_count ? &variables[i + 1] : NULL};
     }
     return variables;
 }
 
-int p2e_cel_compile_in(const char *text, const struct p2e_cel_context *context,
-                       struct p2e_cel *cel, struct p2e_error *err)
+int p2e_cel_compile_in(const char *text, const struct p2e_cel_context *context, struct p2e_cel *cel,
+                       struct p2e_error *err)
 {
     *cel = (struct p2e_cel){.arena = arena_new()};
-    const struct p2e_cel_variable *variables =
-        cel->arena ? bind_names(context, cel->arena) : NULL;
+    const struct p2e_cel_variable *variables = cel->arena ? bind_names(context, cel->arena) : NULL;
     if (!variables) {
         p2e_cel_free(cel);
         return p2e_error_set(err, "out of memory");

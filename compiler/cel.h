@@ -90,7 +90,7 @@ enum p2e_cel_op {
     P2E_CEL_IS_NAN,
     P2E_CEL_IS_INF,        // args: double, int: the sign that counts, 0 for both
     P2E_CEL_MATCHES,       // args: text, pattern: a CONST, which `regex` is made of
-    P2E_CEL_IS_FORMAT,      // args: text, version, flag: of what `format` does not have, a 0
+    P2E_CEL_IS_FORMAT,     // args: text, version, flag: of what `format` does not have, a 0
     P2E_CEL_GET_FULL_YEAR, // to GET_MILLISECONDS: args: a time, and the seconds that local time is
                            // ahead of UTC, an int CONST (0 for a duration)
     P2E_CEL_GET_MONTH,     // from 0 on, as the days of the month, the year and the week
@@ -159,8 +159,8 @@ struct p2e_cel_context {
 };
 
 // Parses and checks `text` as a rule in a context, all of which outlives *cel.
-int p2e_cel_compile_in(const char *text, const struct p2e_cel_context *context,
-                       struct p2e_cel *cel, struct p2e_error *err);
+int p2e_cel_compile_in(const char *text, const struct p2e_cel_context *context, struct p2e_cel *cel,
+                       struct p2e_error *err);
 
 // Parses and checks `text` as a rule about `message`. A bare identifier is a field of `message`;
 // `this` is the message itself. Constant subexpressions are folded, so that "1 + 2" is a CONST; one

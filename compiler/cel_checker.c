@@ -548,7 +548,8 @@ static expr *check_format(checker *c, node *n)
 static expr *check_get_field(checker *c, node *n)
 {
     if (n->arg_count != 2 || n->receiver)
-        return fail(c, n->token, "getField() takes a message and a field's name: getField(m, 'in')");
+        return fail(c, n->token,
+                    "getField() takes a message and a field's name: getField(m, 'in')");
     expr *message = check(c, n->args[0]), *name = message ? check(c, n->args[1]) : NULL;
     if (!name)
         return NULL;
@@ -696,6 +697,8 @@ static expr *check_call(checker *c, node *n)
         return check_has(c, n);
     if (function->op >= P2E_CEL_ALL && function->op <= P2E_CEL_EXISTS_ONE)
         return p2e_cel_check_macro(c, n, function);
+    if (function->op == P2E_CEL_LIST_LITERAL)
+        return p2e_cel_check_transform(c, n, function);
     if (function->op == P2E_CEL_SELECT)
         return check_get_field(c, n);
     if (function->op == P2E_CEL_CONVERT && n->receiver)

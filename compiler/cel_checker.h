@@ -38,8 +38,8 @@ struct p2e_cel_expr *p2e_cel_make(const struct p2e_cel_checker *checker,
                                   const struct p2e_cel_node *node, enum p2e_cel_op op,
                                   struct p2e_cel_type type, size_t arg_count);
 // Sets the error, with a caret under `span`. Returns NULL.
-__attribute__((format(printf, 3, 4))) struct p2e_cel_expr *
-p2e_cel_fail(const struct p2e_cel_checker *checker, struct p2e_span span, const char *format, ...);
+__attribute__((format(printf, 3, 4))) struct p2e_cel_expr *p2e_cel_fail(
+    const struct p2e_cel_checker *checker, struct p2e_span span, const char *format, ...);
 // Is it a bool? If not, the error begins with `what`: "! takes".
 bool p2e_cel_is_bool(const struct p2e_cel_checker *checker, const struct p2e_cel_expr *expr,
                      const char *what);
@@ -50,6 +50,11 @@ struct p2e_cel_expr *p2e_cel_check_macro(const struct p2e_cel_checker *checker,
                                          const struct p2e_cel_node *node,
                                          const struct p2e_cel_function *function);
 
+// map() and filter(), which make a new list.
+struct p2e_cel_expr *p2e_cel_check_transform(const struct p2e_cel_checker *checker,
+                                             const struct p2e_cel_node *node,
+                                             const struct p2e_cel_function *function);
+
 // ---- Lists and maps (cel_list.c) ----------------------------------------------------------------
 
 // [a, b] anywhere but on the right of "in".
@@ -58,6 +63,10 @@ struct p2e_cel_expr *p2e_cel_check_list(const struct p2e_cel_checker *checker,
 // a[b]
 struct p2e_cel_expr *p2e_cel_check_index(const struct p2e_cel_checker *checker,
                                          const struct p2e_cel_node *node);
+// Sets the type of a list in brackets from what is in it. NULL is an error: of two types.
+struct p2e_cel_expr *p2e_cel_finish_list(const struct p2e_cel_checker *checker,
+                                         const struct p2e_cel_node *node,
+                                         struct p2e_cel_expr *list);
 bool p2e_cel_is_empty_list(const struct p2e_cel_expr *expr);
 // Are the two arguments of == a list of the message and one of constants that it can be equal to?
 bool p2e_cel_is_list_test(struct p2e_cel_expr *const args[2]);

@@ -23,8 +23,7 @@ static struct p2e_cel_value value_of(const struct p2e_field *field, union p2e_dy
     }
 }
 
-static struct p2e_cel_value time_of(const struct p2e_message *type,
-                                    const struct p2e_dynamic *time)
+static struct p2e_cel_value time_of(const struct p2e_message *type, const struct p2e_dynamic *time)
 {
     const struct p2e_field *seconds = p2e_message_field(type, "seconds");
     const struct p2e_field *nanos = p2e_message_field(type, "nanos");

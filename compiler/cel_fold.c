@@ -335,8 +335,8 @@ struct p2e_cel_expr *p2e_cel_fold(struct p2e_cel_expr *expr)
         return fold_list(expr);
     if ((expr->op == P2E_CEL_EQ || expr->op == P2E_CEL_NE) && is_constant_list(expr->args[0]) &&
         is_constant_list(expr->args[1]))
-        return become_bool(expr, equal_lists(expr->args[0], expr->args[1]) ==
-                                     (expr->op == P2E_CEL_EQ));
+        return become_bool(expr,
+                           equal_lists(expr->args[0], expr->args[1]) == (expr->op == P2E_CEL_EQ));
     if (expr->op == P2E_CEL_AND || expr->op == P2E_CEL_OR)
         return fold_chain(expr);
     if (expr->op == P2E_CEL_IN)

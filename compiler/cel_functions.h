@@ -33,6 +33,8 @@ enum p2e_cel_shape {
     P2E_SHAPE_IS_INF,
     P2E_SHAPE_FORMAT,
     P2E_SHAPE_UNIQUE,
+    P2E_SHAPE_MAP,
+    P2E_SHAPE_FILTER,
 };
 
 struct p2e_cel_function {

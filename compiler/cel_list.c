@@ -43,26 +43,38 @@ static expr *check_item(checker *c, node *list, size_t index)
     return item;
 }
 
-expr *p2e_cel_check_list(checker *c, node *n)
+static bool same_item_types(const expr *a, const expr *b)
+{
+    return a->type.kind == b->type.kind && a->type.message == b->type.message;
+}
+
+expr *p2e_cel_finish_list(checker *c, node *n, expr *list)
 {
     char names[2][P2E_CEL_NAME_SIZE];
-    struct p2e_cel_type type = {.kind = P2E_CEL_LIST, .element = P2E_CEL_NULL};
-    expr *e = make(c, n, P2E_CEL_LIST_LITERAL, type, n->arg_count);
-    for (size_t i = 0; e && i < n->arg_count; i++) {
-        expr *item = e->args[i] = check_item(c, n, i);
-        if (!item)
-            return NULL;
-        if (i == 0) {
-            e->type.element = item->type.kind;
-            e->type.message = item->type.message;
-        }
-        if (item->type.kind != e->args[0]->type.kind)
-            return fail(c, n->args[i]->span,
+    list->type = (struct p2e_cel_type){.kind = P2E_CEL_LIST, .element = P2E_CEL_NULL};
+    for (size_t i = 0; i < list->arg_count; i++) {
+        const expr *first = list->args[0], *item = list->args[i];
+        list->type.element = first->type.kind;
+        list->type.message = first->type.message;
+        if (!same_item_types(first, item))
+            return fail(c,
+                        i < n->arg_count && n->kind == P2E_NODE_LIST ? n->args[i]->span : n->span,
                         "the values of a list have one type here, not %s and %s",
-                        p2e_cel_type_name(&e->args[0]->type, names[0], P2E_CEL_NAME_SIZE),
+                        p2e_cel_type_name(&first->type, names[0], P2E_CEL_NAME_SIZE),
                         p2e_cel_type_name(&item->type, names[1], P2E_CEL_NAME_SIZE));
     }
-    return e;
+    return list;
+}
+
+expr *p2e_cel_check_list(checker *c, node *n)
+{
+    expr *e = make(c, n, P2E_CEL_LIST_LITERAL, (struct p2e_cel_type){0}, n->arg_count);
+    for (size_t i = 0; e && i < n->arg_count; i++) {
+        e->args[i] = check_item(c, n, i);
+        if (!e->args[i])
+            return NULL;
+    }
+    return e ? p2e_cel_finish_list(c, n, e) : NULL;
 }
 
 static bool is_constant_list(const expr *e)
@@ -101,8 +113,8 @@ static bool same_path(const expr *a, const expr *b)
         a = a->args[0];
         b = b->args[0];
     }
-    return a->op == b->op && (a->op == P2E_CEL_THIS || (a->op == P2E_CEL_ELEMENT &&
-                                                        a->binder == b->binder));
+    return a->op == b->op &&
+           (a->op == P2E_CEL_THIS || (a->op == P2E_CEL_ELEMENT && a->binder == b->binder));
 }
 
 // Within a macro over the map's keys, map[key] is the value of the entry at hand.
@@ -112,8 +124,7 @@ static expr *value_at_hand(checker *c, node *n, const expr *map, const expr *key
         return NULL;
     const expr *entry = key->args[0];
     if (entry->binder->args[0]->type.kind != P2E_CEL_MAP ||
-        key->field != &entry->type.message->fields[0] ||
-        !same_path(map, entry->binder->args[0]))
+        key->field != &entry->type.message->fields[0] || !same_path(map, entry->binder->args[0]))
         return NULL;
     const struct p2e_field *field = &entry->type.message->fields[1];
     expr *e = make(c, n, P2E_CEL_SELECT, p2e_cel_type_of_field(field), 1);
@@ -163,7 +174,8 @@ static expr *check_list_index(checker *c, node *n, expr *list, expr *index)
         return fail(c, n->args[1]->span, "the list has no element %lld: it holds %zu",
                     (long long)at, list->arg_count);
     if (!is_scalar(list->type.element) || list->type.message)
-        return fail(c, n->token, "of a list by index, only elements that are scalars are supported");
+        return fail(c, n->token,
+                    "of a list by index, only elements that are scalars are supported");
     expr *e = make(c, n, P2E_CEL_AT, p2e_cel_element_type(&list->type), 2);
     if (!e)
         return NULL;

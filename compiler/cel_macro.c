@@ -1,5 +1,5 @@
 // Macros: all(), exists(), exists_one(). Over a list or a map of the message they are tests of its
-// elements; over a list in brackets they are written out.
+// elements; over a list in brackets they are written out, and so are map() and filter().
 #include <string.h>
 
 #include "compiler/cel_checker.h"
@@ -27,20 +27,26 @@ static bool take_names(checker *c, node *n, struct names *names)
         fail(c, n->token, "%s() takes a name and a condition: list.%s(x, x > 0)", n->name, n->name);
         return false;
     }
-    *names = (struct names){n->args[1]->name, two ? n->args[2]->name : NULL,
-                            n->args[n->arg_count - 1]};
+    *names =
+        (struct names){n->args[1]->name, two ? n->args[2]->name : NULL, n->args[n->arg_count - 1]};
     return true;
 }
 
-// The condition with the names bound.
-static expr *check_condition(checker *c, const struct names *names, const expr *first,
-                             const expr *second)
+// The condition, or what map() makes, with the names bound.
+static expr *check_bound(checker *c, const struct names *names, const expr *first,
+                         const expr *second)
 {
     struct p2e_cel_variable inner = {names->first, first, c->variables};
     struct p2e_cel_variable innermost = {names->second, second, &inner};
     struct p2e_cel_checker bound = *c;
     bound.variables = names->second ? &innermost : &inner;
-    expr *e = check(&bound, names->condition);
+    return check(&bound, names->condition);
+}
+
+static expr *check_condition(checker *c, const struct names *names, const expr *first,
+                             const expr *second)
+{
+    expr *e = check_bound(c, names, first, second);
     return e && p2e_cel_is_bool(c, e, "the condition is a") ? e : NULL;
 }
 
@@ -89,8 +95,7 @@ static expr *write_out(checker *c, node *n, enum p2e_cel_op op, expr *list,
                        const struct names *names)
 {
     enum p2e_cel_op chain = op == P2E_CEL_ALL ? P2E_CEL_AND : P2E_CEL_OR;
-    expr *e =
-        make(c, n, chain, (struct p2e_cel_type){.kind = P2E_CEL_BOOL}, list->arg_count);
+    expr *e = make(c, n, chain, (struct p2e_cel_type){.kind = P2E_CEL_BOOL}, list->arg_count);
     for (size_t i = 0; e && i < list->arg_count; i++) {
         e->args[i] = check_condition(c, names, list->args[i], NULL);
         if (!e->args[i])
@@ -159,4 +164,58 @@ expr *p2e_cel_check_macro(checker *c, node *n, const struct p2e_cel_function *fu
     if (list->op == P2E_CEL_LIST_LITERAL)
         return write_out(c, n, function->op, list, &names);
     return test_elements(c, n, function->op, list, &names);
+}
+
+// ---- New lists ----------------------------------------------------------------------------------
+
+// list.map(x, f(x)): what x becomes; the lists' types are those of what is in them.
+static bool map_items(checker *c, expr *list, const struct names *names)
+{
+    for (size_t i = 0; i < list->arg_count; i++) {
+        list->args[i] = check_bound(c, names, list->args[i], NULL);
+        if (!list->args[i])
+            return false;
+    }
+    return true;
+}
+
+// list.filter(x, condition), where all conditions are known now.
+static bool filter_items(checker *c, expr *list, const struct names *names)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->arg_count; i++) {
+        expr *condition = check_condition(c, names, list->args[i], NULL);
+        if (!condition)
+            return false;
+        if (condition->op != P2E_CEL_CONST) {
+            fail(c, names->condition->span,
+                 "filter() is supported where its condition is known when the rule is compiled");
+            return false;
+        }
+        if (condition->value.boolean)
+            list->args[kept++] = list->args[i];
+    }
+    list->arg_count = kept;
+    return true;
+}
+
+expr *p2e_cel_check_transform(checker *c, node *n, const struct p2e_cel_function *function)
+{
+    struct names names;
+    if (!take_names(c, n, &names))
+        return NULL;
+    if (names.second)
+        return fail(c, n->token, "%s() takes one name and one expression here", n->name);
+    expr *list = check(c, n->args[0]);
+    if (!list)
+        return NULL;
+    if (list->op != P2E_CEL_LIST_LITERAL)
+        return fail(c, n->token,
+                    "%s() is supported over lists in brackets alone: a rule in the kernel has "
+                    "nowhere to put a new list; all() and exists() look at what is there",
+                    n->name);
+    bool map = function->shape == P2E_SHAPE_MAP;
+    if (!(map ? map_items(c, list, &names) : filter_items(c, list, &names)))
+        return NULL;
+    return p2e_cel_finish_list(c, n, list);
 }

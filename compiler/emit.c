@@ -322,8 +322,7 @@ static void emit_rule(struct p2e_emitter *e, size_t index)
 {
     const struct p2e_plan_rule *rule = &e->plan->rules.rules[index];
     emit_comment(e, rule->expression);
-    emit(e,
-         "static P2E_INLINE int rule_%zu(struct p2e_state *s%s)\n{\n    USED(s);\n    return (",
+    emit(e, "static P2E_INLINE int rule_%zu(struct p2e_state *s%s)\n{\n    USED(s);\n    return (",
          index, parameter_of(rule->scope));
     p2e_emit_expr(e, rule->cel.root);
     emit(e, ") == 1;\n}\n\n");

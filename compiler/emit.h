@@ -9,7 +9,7 @@
 // What an object says of itself, beside the rules of the plan (bpf/abi.h, struct p2e_meta).
 struct p2e_emit_names {
     const char *filter;
-    const char *canonical;            // p2e_filter_canonical
+    const char *canonical; // p2e_filter_canonical
 };
 
 // Appends the source to *out. Its digest (SHA-256 of all that determines the program: this source

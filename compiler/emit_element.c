@@ -60,7 +60,10 @@ static void emit_first_time(struct p2e_emitter *e, use_t *use)
 {
     bool text = use->field->type == P2E_TYPE_STRING || use->field->type == P2E_TYPE_BYTES;
     bool real = use->field->type == P2E_TYPE_DOUBLE || use->field->type == P2E_TYPE_FLOAT;
-    emit(e, "p2e_first_time%s(s, &s->value[%u], ", text ? "_text" : real ? "_double" : "",
+    emit(e, "p2e_first_time%s(s, &s->value[%u], ",
+         text   ? "_text"
+         : real ? "_double"
+                : "",
          use->set_slot);
     p2e_emit_converted(e, use->field->type, "value");
     emit(e, ")");
@@ -144,9 +147,10 @@ static void emit_set_tallies(struct p2e_emitter *e, use_t *use)
         shift += 2 * (use->tests[i]->op != P2E_CEL_AT);
     }
     if (use->elements)
-        emit(e,
-             "        is |= p2e_retally(&s->value[%u], known, was, broken == P2E_RULE_COUNT, %u);\n",
-             use->verdict_slot, shift);
+        emit(
+            e,
+            "        is |= p2e_retally(&s->value[%u], known, was, broken == P2E_RULE_COUNT, %u);\n",
+            use->verdict_slot, shift);
     emit(e, "        p2e_distinct_set_bits(s, is);\n");
 }
 

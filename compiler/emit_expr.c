@@ -905,7 +905,9 @@ void p2e_emit_is_constant(struct p2e_emitter *e, const struct p2e_field *field, 
              size);
         return;
     }
-    emit(e, is_text(constant) ? "p2e_text_equal(s, " : is_real(field) ? "(p2e_double_compare(" : "(");
+    emit(e, is_text(constant) ? "p2e_text_equal(s, "
+            : is_real(field)  ? "(p2e_double_compare("
+                              : "(");
     p2e_emit_converted(e, field->type, value);
     emit(e, is_text(constant) || is_real(field) ? ", " : " == ");
     emit_const(e, constant);

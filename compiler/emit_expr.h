@@ -21,7 +21,8 @@ void p2e_emit_accessors(struct p2e_emitter *e, const struct p2e_use *use);
 // of a double, or a text (u64). Uses `s`, the walker's state.
 void p2e_emit_expr(struct p2e_emitter *e, const struct p2e_cel_expr *expr);
 
-// A C expression, 0 or 1: is `value`, a C expression for what the wire has of `field`, the constant?
+// A C expression, 0 or 1: is `value`, a C expression for what the wire has of `field`, the
+// constant?
 void p2e_emit_is_constant(struct p2e_emitter *e, const struct p2e_field *field, const char *value,
                           const struct p2e_cel_expr *constant);
 // A C expression for what CEL sees of `value`, as above.

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <linux/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/bpf.h>
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
@@ -98,8 +98,8 @@ static void mend_cleanup(struct bpf_insn *insns, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (insns[i].code == (BPF_LDX | BPF_MEM | BPF_W) && insns[i].src_reg == BPF_REG_10 &&
             insns[i].off >= 0)
-            insns[i] = (struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K,
-                                         .dst_reg = insns[i].dst_reg};
+            insns[i] =
+                (struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = insns[i].dst_reg};
     }
 }
 

@@ -316,8 +316,7 @@ static int collect_equality(const struct collector *c, const struct p2e_cel_expr
 {
     if (expr->args[0]->type.kind != P2E_CEL_LIST)
         return collect_args(c, expr);
-    const struct p2e_cel_expr *list =
-        expr->args[expr->args[0]->op == P2E_CEL_LIST_LITERAL ? 1 : 0];
+    const struct p2e_cel_expr *list = expr->args[expr->args[0]->op == P2E_CEL_LIST_LITERAL ? 1 : 0];
     if (list->op != P2E_CEL_SELECT)
         return refuse(c, list, "lists are compared with constants alone");
     return need_test(c, list, expr) ? 0 : -1;
@@ -404,8 +403,7 @@ static int number_slots(struct p2e_plan *plan, struct p2e_place *place, unsigned
                                  "deep, are remembered of a message",
                                  P2E_SLOTS_MAX - 1, P2E_FRAMES_MAX);
         // What is met within itself has slots apart from what is around it.
-        if (use->child && !use->child->cyclic &&
-            number_slots(plan, use->child, depth + 1, err) < 0)
+        if (use->child && !use->child->cyclic && number_slots(plan, use->child, depth + 1, err) < 0)
             return -1;
     }
     place->slot_end = plan->slot_count;
@@ -416,8 +414,7 @@ static int number_all_slots(struct p2e_plan *plan, struct p2e_error *err)
 {
     plan->slot_count = 1;
     for (size_t i = 0; i < plan->place_count; i++) {
-        if ((i == 0 || plan->places[i]->cyclic) &&
-            number_slots(plan, plan->places[i], 0, err) < 0)
+        if ((i == 0 || plan->places[i]->cyclic) && number_slots(plan, plan->places[i], 0, err) < 0)
             return -1;
     }
     return 0;
@@ -467,8 +464,11 @@ static int bind_list(const struct collector *c, const struct p2e_check *check)
 static int bind_scope(const struct collector *c, struct p2e_scope *scope)
 {
     struct p2e_plan *plan = c->plan;
-    struct collector inner = {
-        .plan = plan, .rule = c->rule, .binder = scope->binder, .element = scope->place, .err = c->err};
+    struct collector inner = {.plan = plan,
+                              .rule = c->rule,
+                              .binder = scope->binder,
+                              .element = scope->place,
+                              .err = c->err};
     scope->bound = true;
     scope->number = plan->scope_count;
     if (push(&plan->arena, (void ***)&plan->scopes, &plan->scope_count, scope) < 0)

@@ -48,7 +48,7 @@ struct p2e_place {
     // An element: it begins anew each time, and what is asked of it is answered when it ends. All
     // others are merged from all their occurrences.
     bool element;
-    bool cyclic;          // an element that may be found within another one
+    bool cyclic;           // an element that may be found within another one
     struct p2e_use *owner; // of an element: the use through which it was met first
     unsigned discard_slot; // of a map's entry whose value may turn out to be none, else 0
 };
@@ -83,7 +83,7 @@ struct p2e_plan {
     unsigned *type_nodes; // by p2e_message.index; 0 for a type that is not reachable
     bool has_hooks, has_oneofs, has_required, has_elements, has_sets;
     unsigned saved_count; // slots that elements within elements save at most
-    size_t field_count; // that the walk knows by name
+    size_t field_count;   // that the walk knows by name
 
     struct p2e_arena arena; // all of the above but the rules
 };

@@ -126,15 +126,17 @@ static struct p2e_scope *cyclic_scope(validator *v, const struct p2e_spot *spot,
         p2e_validate_out_of_memory(v);
         return NULL;
     }
-    *cyclic = (struct p2e_cyclic){
-        message, p2e_rules_scope(v->rules, spot->value, v->err), v->cyclic};
+    *cyclic =
+        (struct p2e_cyclic){message, p2e_rules_scope(v->rules, spot->value, v->err), v->cyclic};
     v->cyclic = cyclic;
     if (!cyclic->scope)
         return NULL;
     cyclic->scope->cyclic = true;
+    // Many paths lead there: what is wrong is told by the type's name.
+    const char *dot = strrchr(message->full_name, '.');
     struct p2e_spot element = {.scope = cyclic->scope,
                                .value = p2e_validate_element(v, cyclic->scope),
-                               .path = spot->path};
+                               .path = dot ? dot + 1 : message->full_name};
     return element.value && walk_message(v, &element, message) == 0 ? cyclic->scope : NULL;
 }
 
@@ -145,8 +147,7 @@ static bool is_cyclic(const validator *v, const struct p2e_spot *spot,
     return is_annotated(v, message) && (find_cyclic(v, message) || is_open(spot, message));
 }
 
-static int nest_cyclic(validator *v, const struct p2e_spot *spot,
-                       const struct p2e_message *message)
+static int nest_cyclic(validator *v, const struct p2e_spot *spot, const struct p2e_message *message)
 {
     struct p2e_scope *scope = cyclic_scope(v, spot, message);
     return scope ? p2e_rules_nest(v->rules, spot->scope, spot->value, scope, v->err) : -1;
@@ -249,6 +250,10 @@ static int walk_entries(validator *v, const struct p2e_spot *map, const struct p
     if (!entry.value || walk_entry(v, &entry, &fields[0], "[key]", keys) < 0 ||
         walk_entry(v, &entry, &fields[1], "[value]", values) < 0)
         return -1;
+    // A message that holds its own kind is judged when it ends, so it has to be there.
+    if (is_cyclic(v, &entry, fields[1].message) &&
+        p2e_validate_add_required(v, &entry, &fields[1]) < 0)
+        return -1;
     return nest(v, map, scope);
 }
 
@@ -310,8 +315,7 @@ static int walk_oneof(validator *v, const struct p2e_spot *spot, const struct p2
     dynamic *rules;
     struct p2e_spot named = *spot;
     named.path = p2e_validate_path(v, spot->path, oneof->name);
-    if (!named.path ||
-        decode(v, v->oneof_option->message, oneof->validate, named.path, &rules) < 0)
+    if (!named.path || decode(v, v->oneof_option->message, oneof->validate, named.path, &rules) < 0)
         return -1;
     if (!p2e_validate_get(v->oneof_option->message, rules, "required").boolean)
         return 0;

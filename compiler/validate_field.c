@@ -196,8 +196,7 @@ static int add_predefined(validator *v, const struct standard *s)
     const struct p2e_message *type = v->predefined_option->message;
     const struct p2e_field *cel = p2e_message_field(type, "cel");
     const struct p2e_cel_expr *value = make_rule_value(v, s);
-    if (!value ||
-        p2e_dynamic_decode(type, s->rule->predefined, v->arena, &predefined, v->err) < 0)
+    if (!value || p2e_dynamic_decode(type, s->rule->predefined, v->arena, &predefined, v->err) < 0)
         return -1;
     for (size_t i = 0; cel && cel->message && i < p2e_dynamic_size(predefined, cel); i++) {
         dynamic *rule = p2e_dynamic_at(predefined, cel, i).message;
@@ -261,8 +260,7 @@ static int check_kind(validator *v, const struct p2e_spot *spot, const struct p2
     if (expected && strcmp(kind->name, expected) == 0)
         return 0;
     if (!expected)
-        return p2e_error_set(v->err,
-                             "the rules of %s: a message of its type takes no \"%s\" rules",
+        return p2e_error_set(v->err, "the rules of %s: a message of its type takes no \"%s\" rules",
                              spot->path, kind->name);
     return p2e_error_set(v->err, "the rules of %s: it takes \"%s\" rules, not \"%s\"", spot->path,
                          expected, kind->name);

@@ -1,7 +1,7 @@
 // How reading annotations is split; used by compiler/validate*.c alone.
 //
-//     validate: messages, their fields and what these hold ──validate_field──▶ what holds of one value
-//     ──validate_rule──▶ rules in scopes
+//     validate: messages, their fields and what these hold ──validate_field──▶ what holds of one
+//     value ──validate_rule──▶ rules in scopes
 #ifndef P2E_COMPILER_VALIDATE_PRIVATE_H
 #define P2E_COMPILER_VALIDATE_PRIVATE_H
 
@@ -110,7 +110,6 @@ union p2e_dynamic_value p2e_validate_get(const struct p2e_message *type,
 const struct p2e_dynamic *p2e_validate_part(const struct p2e_validator *v,
                                             const struct p2e_dynamic *rules, const char *kind,
                                             const char *part);
-enum p2e_ignore p2e_validate_ignore(const struct p2e_validator *v,
-                                    const struct p2e_dynamic *rules);
+enum p2e_ignore p2e_validate_ignore(const struct p2e_validator *v, const struct p2e_dynamic *rules);
 
 #endif

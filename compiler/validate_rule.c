@@ -240,7 +240,8 @@ int p2e_validate_add_required(validator *v, const struct p2e_spot *spot,
                               const struct p2e_field *field)
 {
     struct p2e_spot named = *spot;
-    named.path = p2e_validate_path(v, spot->path, field->name);
+    bool entry = field->parent->map_entry;
+    named.path = p2e_validate_path(v, spot->path, entry ? "[value]" : field->name);
     expr *root = (expr *)p2e_validate_has(v, spot->value, field);
     return named.path ? add_made(v, &named, root, "required", "it is set") : -1;
 }
