@@ -53,6 +53,7 @@ struct p2e_blob {
 #define P2E_MAP_SLOT     "p2e_slot"        // PROG_ARRAY, one entry: the judge
 #define P2E_MAP_COUNTERS "p2e_counters"    // PERCPU_ARRAY of __u64, see enum p2e_counter
 #define P2E_MAP_STATE    "p2e_state"       // ARRAY of walker states, see P2E_STATES_*
+#define P2E_MAP_DISTINCT "p2e_distinct"    // ARRAY, only where rules need it: a value a state
 #define P2E_MAP_OPTIONS  ".rodata.options" // one struct p2e_options
 #define P2E_MAP_META     ".rodata.meta"    // a struct p2e_meta and its texts
 

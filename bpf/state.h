@@ -30,12 +30,14 @@ struct p2e_frame {
 
 struct p2e_state {
     u32 claimed; // shared states: in use
+    u32 index;   // of this state: other maps have a value for each state, too
     u32 literals_ready;
     u32 size; // of the message
     u32 pos, end;
     u32 loaded; // bytes below are in the buffer (from wherever the last skip landed)
     u32 ready;  // a step at a position below needs no loading
     u32 depth;
+    u32 distinct_at;          // index of the entry that was looked up last (bpf/distinct.h)
     struct p2e_frame current; // `end` unused: it is the member above
     struct p2e_frame frames[P2E_FRAMES];
     u64 value[P2E_SLOTS];  // by slot: last value, text, count of elements, or oneof member
@@ -150,7 +152,10 @@ static P2E_INLINE struct p2e_state *p2e_state_get(void)
     u32 index = bpf_get_smp_processor_id();
     if (p2e_options.shared_states)
         index = p2e_claim(index);
-    return bpf_map_lookup_elem(&p2e_state, &index);
+    struct p2e_state *s = bpf_map_lookup_elem(&p2e_state, &index);
+    if (s)
+        s->index = index;
+    return s;
 }
 
 static P2E_INLINE void p2e_state_put(struct p2e_state *s)

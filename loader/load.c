@@ -23,6 +23,12 @@ struct context {
     struct bpf_prog_desc *programs;
 };
 
+// Maps that have a value for each walker state.
+static bool is_per_state(const char *map)
+{
+    return !strcmp(map, P2E_MAP_STATE) || !strcmp(map, P2E_MAP_DISTINCT);
+}
+
 static void prepare(struct context *context, const struct p2e_blob *blob,
                     const struct p2e_options *options)
 {
@@ -35,7 +41,7 @@ static void prepare(struct context *context, const struct p2e_blob *blob,
     for (uint32_t i = 0; i < blob->map_count; i++) {
         if (!strcmp(blob->maps[i].name, P2E_MAP_OPTIONS))
             context->maps[i].initial_value = (uintptr_t)options;
-        if (!strcmp(blob->maps[i].name, P2E_MAP_STATE))
+        if (is_per_state(blob->maps[i].name))
             context->maps[i].max_entries = options->state_count;
     }
 }

@@ -64,6 +64,13 @@ struct {
     __type(value, __u64);
 } p2e_state SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} p2e_distinct SEC(".maps");
+
 static __always_inline int finish(struct __sk_buff *skb, __u32 verdict)
 {
     __u64 *counter = bpf_map_lookup_elem(&p2e_counters, &verdict);
@@ -86,7 +93,7 @@ int p2e_judge(struct __sk_buff *skb)
 #endif
     if (skb->gso_size)
         return finish(skb, P2E_COUNT_AGGREGATED);
-    if (!bpf_map_lookup_elem(&p2e_state, &last))
+    if (!bpf_map_lookup_elem(&p2e_state, &last) || !bpf_map_lookup_elem(&p2e_distinct, &last))
         return finish(skb, P2E_COUNT_BUSY);
     if (bpf_skb_load_bytes(skb, p2e_options.payload_offset, &first, 1))
         return finish(skb, P2E_COUNT_PASSED);
