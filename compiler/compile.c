@@ -139,6 +139,25 @@ int p2e_compile_source(const struct p2e_filter *filter, struct p2e_program_sourc
 }
 
 // ---- Source to object ---------------------------------------------------------------------------
+static int explain(const char *clang, int status, const char *said, const char *elf_path,
+                   struct p2e_error *err)
+{
+    if (strstr(said, strerror(ENOSPC)))
+        return p2e_error_set(err, "cannot write %s: %s", elf_path, strerror(ENOSPC));
+    if (status > 128)
+        return p2e_error_set(err,
+                             "the rules are too large together: %s takes more than %d s or %zu MiB "
+                             "for their program (signal %d)",
+                             clang, P2E_PROCESS_SECONDS, P2E_PROCESS_MEMORY >> 20, status - 128);
+    if (strstr(said, "BPF stack limit"))
+        return p2e_error_set(err, "a rule computes with more values at once than fit into the "
+                                  "kernel's stack of 512 bytes; make several rules of it");
+    return p2e_error_set(err,
+                         "%s does not compile the filter's program (status %d). This is a fault "
+                         "of p2e, please report it with `p2e compile --keep-source`:\n%.600s",
+                         clang, status, said);
+}
+
 static int run_clang(const struct p2e_program_source *source, const char *elf_path,
                      struct p2e_error *err)
 {
@@ -153,6 +172,7 @@ static int run_clang(const struct p2e_program_source *source, const char *elf_pa
         "-g",
         "-nostdinc",
         "-fbracket-depth=8192",
+        "-fno-crash-diagnostics",
         "-Wall",
         "-Werror",
         "-x",
@@ -165,15 +185,8 @@ static int run_clang(const struct p2e_program_source *source, const char *elf_pa
     };
     int status = p2e_process_run((char *const *)argv, "install the package clang",
                                  source->text.data, source->text.size, &said, err);
-    if (status > 0 && said.data && strstr(said.data, strerror(ENOSPC)))
-        return p2e_error_set(err, "cannot write %s: %s", elf_path, strerror(ENOSPC));
-    if (status > 0)
-        return p2e_error_set(
-            err,
-            "%s does not compile the filter's program (status %d). This is a fault "
-            "of p2e, please report it with `p2e compile --keep-source`:\n%.600s",
-            argv[0], status, said.data ? said.data : "");
-    return status;
+    return status > 0 ? explain(argv[0], status, said.data ? said.data : "", elf_path, err)
+                      : status;
 }
 
 int p2e_compile_object(const struct p2e_program_source *source, const char *object_path,

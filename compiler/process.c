@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +44,16 @@ static int spawn(char *const argv[], int input, int said, pid_t *pid)
         code = posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     return code;
+}
+
+// What is handed to a tool may make it work for hours. It has begun already, and may have ended.
+static void limit(pid_t pid)
+{
+    // LLVM's tools take the first SIGXCPU to tidy up, and end with the one a second later.
+    static const struct rlimit time = {P2E_PROCESS_SECONDS, P2E_PROCESS_SECONDS + 2};
+    static const struct rlimit memory = {P2E_PROCESS_MEMORY, P2E_PROCESS_MEMORY};
+    prlimit(pid, RLIMIT_CPU, &time, NULL);
+    prlimit(pid, RLIMIT_DATA, &memory, NULL);
 }
 
 // Reads to the end, so that the writer never blocks; keeps the beginning.
@@ -89,6 +100,7 @@ int p2e_process_run(char *const argv[], const char *remedy, const void *input, s
         return p2e_error_set(err, "\"%s\" is not installed: %s", argv[0], remedy);
     if (code)
         return p2e_error_set(err, "cannot run \"%s\": %s", argv[0], strerror(code));
+    limit(pid);
     drain(from_child, said);
     return wait_for(pid);
 }

@@ -1,4 +1,5 @@
-# Fuzzers: tests/fuzz/fuzz_NAME.c, one program each (clang's libFuzzer with ASan and UBSan).
+# Fuzzers: tests/fuzz/fuzz_NAME.c, one program each (clang's libFuzzer with ASan and UBSan),
+# and what helps them find their way: NAME.dict, words to try.
 #
 #   make fuzz FUZZ_SECONDS=600      runs each for so long (60 when not told); a finding stays in
 #                                   build/fuzz/NAME/ and the run fails
@@ -32,6 +33,10 @@ $(FUZZ)/schema/seeds: $(wildcard tests/data/schema/*.proto)
 	$(Q)for proto in $(notdir $^); do \
 	    protoc -Itests/data/schema -Itests/data/schema/include -Itests/data --include_imports \
 	        -o $@/$$proto.desc $$proto || exit 1; done
+$(FUZZ)/cel/seeds: tests/fuzz/cel.seeds $(wildcard tests/data/cel/*.txt)
+	$(Q)mkdir -p $@
+	$(Q)sed -n 's/^> /0/p' $(filter %.txt,$^) | cat - $< | awk '{ \
+	    file = "$@/" NR; printf "%s", $$0 > file; close(file) }'
 $(FUZZ)/%/seeds:
 	$(Q)mkdir -p $@
 
@@ -43,4 +48,5 @@ $(FUZZ_RUN): fuzz-%: $(FUZZ)/fuzz_% $(FUZZ)/%/seeds
 	$(Q)mkdir -p $(FUZZ)/$*/corpus
 	$(SAY) FUZZ "$* for $(FUZZ_SECONDS) s"
 	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+	    $(patsubst %,-dict=%,$(wildcard tests/fuzz/$*.dict)) \
 	    -artifact_prefix=$(FUZZ)/$*/ $(FUZZ)/$*/corpus $(FUZZ)/$*/seeds
