@@ -17,8 +17,6 @@ struct explanation {
     const struct p2e_filter *filter;
     struct p2e_schema schema;
     struct p2e_plan plan;
-    struct p2e_error *refusals; // by rule; an empty text for a rule that is taken
-    size_t refused;
     // Of the program; 0 where it cannot be loaded here.
     uint32_t instructions, verified;
 };
@@ -27,41 +25,43 @@ static void explanation_free(struct explanation *x)
 {
     p2e_plan_free(&x->plan);
     p2e_schema_free(&x->schema);
-    free(x->refusals);
+}
+
+static const struct p2e_rules *rules_of(const struct explanation *x)
+{
+    return &x->plan.rules;
 }
 
 // ---- Taking apart -------------------------------------------------------------------------------
-// Each rule alone, so that one that is refused does not hide the others.
-static int judge_rule(const struct p2e_filter *filter, size_t index, struct p2e_error *refusal)
+static bool is_refused(const struct explanation *x, const char *id)
 {
-    struct p2e_filter alone = *filter;
-    struct p2e_schema schema;
-    struct p2e_plan plan;
-    alone.rules = &filter->rules[index];
-    alone.rule_count = 1;
-    if (p2e_compile_plan(&alone, &schema, &plan, refusal) < 0)
-        return -1;
-    p2e_plan_free(&plan);
-    p2e_schema_free(&schema);
-    return 0;
+    for (size_t i = 0; i < rules_of(x)->refusal_count; i++) {
+        if (!strcmp(rules_of(x)->refusals[i].id, id))
+            return true;
+    }
+    return false;
 }
 
-static int plan_taken(struct explanation *x, struct p2e_filter *taken, struct p2e_error *err)
+// The filter without the rules of its own that are refused.
+static int find_taken(const struct explanation *x, struct p2e_filter *taken, struct p2e_error *err)
 {
     const struct p2e_filter *filter = x->filter;
     *taken = *filter;
     taken->rule_count = 0;
     taken->rules = calloc(filter->rule_count + 1, sizeof(*taken->rules));
-    x->refusals = calloc(filter->rule_count + 1, sizeof(*x->refusals));
-    if (!taken->rules || !x->refusals)
+    if (!taken->rules)
         return p2e_error_set(err, "out of memory");
     for (size_t i = 0; i < filter->rule_count; i++) {
-        if (judge_rule(filter, i, &x->refusals[i]) < 0)
-            x->refused++;
-        else
+        if (!is_refused(x, filter->rules[i].id))
             taken->rules[taken->rule_count++] = filter->rules[i];
     }
-    return p2e_compile_plan(taken, &x->schema, &x->plan, err);
+    return 0;
+}
+
+// Are rules of the schema refused? Without them the filter cannot be compiled.
+static bool lacks_annotations(const struct explanation *x, const struct p2e_filter *taken)
+{
+    return x->filter->rule_count - taken->rule_count < rules_of(x)->refusal_count;
 }
 
 static int measure(struct explanation *x, const struct p2e_filter *taken, struct p2e_error *err)
@@ -69,7 +69,7 @@ static int measure(struct explanation *x, const struct p2e_filter *taken, struct
     struct p2e_object object;
     struct p2e_options options;
     struct p2e_handles handles;
-    if (p2e_missing_capabilities())
+    if (p2e_missing_capabilities() || lacks_annotations(x, taken))
         return 0;
     if (p2e_build_open(NULL, taken, &object, err) < 0)
         return -1;
@@ -86,7 +86,9 @@ static int measure(struct explanation *x, const struct p2e_filter *taken, struct
 static int take_apart(struct explanation *x, struct p2e_error *err)
 {
     struct p2e_filter taken;
-    int result = plan_taken(x, &taken, err);
+    if (p2e_compile_plan(x->filter, true, &x->schema, &x->plan, err) < 0)
+        return -1;
+    int result = find_taken(x, &taken, err);
     if (result == 0)
         result = measure(x, &taken, err);
     free(taken.rules);
@@ -105,6 +107,8 @@ static void print_path(const struct p2e_plan *plan, const struct p2e_place *plac
 
 static const char *memory_of(const struct p2e_use *use)
 {
+    if (use->field->repeated && use->set_slot)
+        return use->field->map ? "how many, its keys" : "how many, its values";
     if (use->field->repeated)
         return "how many";
     if (use->value)
@@ -125,6 +129,8 @@ static void print_use(const struct p2e_plan *plan, const struct p2e_use *use)
     if (use->test_count)
         printf("; what %zu condition%s of its elements", use->test_count,
                use->test_count == 1 ? " says" : "s say");
+    if (use->elements)
+        printf("; a rule that one of its elements broke");
     printf("\n");
 }
 
@@ -156,18 +162,17 @@ static void print_indented(const char *text)
 
 static void print_rules(const struct explanation *x)
 {
-    printf("judges, when the message ends\n");
-    for (size_t i = 0; i < x->filter->rule_count; i++) {
-        if (!x->refusals[i].text[0])
-            printf("  %s: %s\n", x->filter->rules[i].id, x->filter->rules[i].expression);
+    const struct p2e_rules *rules = rules_of(x);
+    printf("judges, when the message or its element ends\n");
+    for (size_t i = 0; i < rules->count; i++) {
+        if (!rules->rules[i].refused)
+            printf("  %s: %s\n", rules->rules[i].id, P2E_RULE_SHOWN(&rules->rules[i]));
     }
-    if (x->refused)
+    if (rules->refusal_count)
         printf("refuses\n");
-    for (size_t i = 0; i < x->filter->rule_count; i++) {
-        if (!x->refusals[i].text[0])
-            continue;
-        printf("  %s: %s\n", x->filter->rules[i].id, x->filter->rules[i].expression);
-        print_indented(x->refusals[i].text);
+    for (size_t i = 0; i < rules->refusal_count; i++) {
+        printf("  %s: %s\n", rules->refusals[i].id, rules->refusals[i].expression);
+        print_indented(rules->refusals[i].why.text);
     }
 }
 
@@ -184,11 +189,25 @@ static void print_text(const struct explanation *x)
     if (x->instructions)
         printf("program\n  %u instructions; the verifier looked at %u\n", x->instructions,
                x->verified);
-    else
+    else if (p2e_missing_capabilities())
         printf("program\n  not loaded here: that needs %s\n", p2e_missing_capabilities());
+    else
+        printf("program\n  none, as long as a rule of the schema is refused; with annotations = "
+               "\"ignore\" the filter is without all of these\n");
 }
 
 // ---- JSON ---------------------------------------------------------------------------------------
+static void print_row(size_t row, const char *id, const char *expression, const char *refused)
+{
+    p2e_json_row(row);
+    printf("{");
+    p2e_json_text("id", id, true);
+    p2e_json_text("expression", expression, false);
+    if (refused)
+        p2e_json_text("refused", refused, false);
+    printf("}");
+}
+
 static void print_json(const struct explanation *x)
 {
     printf("{");
@@ -197,16 +216,17 @@ static void print_json(const struct explanation *x)
            x->plan.field_count, x->plan.max_depth, x->plan.slot_count - 1, x->instructions,
            x->verified);
     printf(",\"rules\":");
-    for (size_t i = 0; i < x->filter->rule_count; i++) {
-        p2e_json_row(i);
-        printf("{");
-        p2e_json_text("id", x->filter->rules[i].id, true);
-        p2e_json_text("expression", x->filter->rules[i].expression, false);
-        if (x->refusals[i].text[0])
-            p2e_json_text("refused", x->refusals[i].text, false);
-        printf("}");
+    size_t rows = 0;
+    for (size_t i = 0; i < rules_of(x)->count; i++) {
+        const struct p2e_plan_rule *rule = &rules_of(x)->rules[i];
+        if (!rule->refused)
+            print_row(rows++, rule->id, P2E_RULE_SHOWN(rule), NULL);
     }
-    p2e_json_end(x->filter->rule_count);
+    for (size_t i = 0; i < rules_of(x)->refusal_count; i++) {
+        const struct p2e_refusal *refusal = &rules_of(x)->refusals[i];
+        print_row(rows++, refusal->id, refusal->expression, refusal->why.text);
+    }
+    p2e_json_end(rows);
     printf("}\n");
 }
 
@@ -223,7 +243,7 @@ static int explain_filter(void *context, const char *folder, const struct p2e_fi
         print_json(&x);
     else
         print_text(&x);
-    return x.refused ? 1 : 0;
+    return rules_of(&x)->refusal_count ? 1 : 0;
 }
 
 static int run(const struct p2e_command *command, int argc, char **argv)

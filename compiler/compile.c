@@ -25,8 +25,10 @@ static int add_rule(struct p2e_rules *rules, const struct p2e_rule *rule,
 {
     struct p2e_plan_rule added = {
         .id = rule->id, .expression = rule->expression, .message = rule->message};
-    if (p2e_cel_compile(rule->expression, message, schema, &added.cel, err) < 0)
-        return p2e_error_prefix(err, "rule \"%s\"", rule->id);
+    if (p2e_cel_compile(rule->expression, message, schema, &added.cel, err) < 0) {
+        p2e_error_prefix(err, "rule \"%s\"", rule->id);
+        return p2e_rules_refuse(rules, &added, err);
+    }
     return p2e_rules_add(rules, rules->root, &added, err);
 }
 
@@ -38,17 +40,20 @@ static int add_rules(struct p2e_rules *rules, const struct p2e_filter *filter,
         if (add_rule(rules, &filter->rules[i], message, schema, err) < 0)
             return -1;
     }
+    if (filter->annotations == P2E_ANNOTATIONS_IGNORE)
+        return 0;
     return p2e_validate_rules(message, schema, rules, err);
 }
 
 static int make_plan(const struct p2e_filter *filter, const struct p2e_schema *schema,
-                     struct p2e_plan *plan, struct p2e_error *err)
+                     bool tolerant, struct p2e_plan *plan, struct p2e_error *err)
 {
     struct p2e_rules rules = {0};
     const struct p2e_message *message = p2e_schema_require(schema, filter->message, err);
     if (!message)
         return -1;
-    if (p2e_rules_init(&rules, err) < 0 || add_rules(&rules, filter, message, schema, err) < 0) {
+    if (p2e_rules_init(&rules, tolerant, err) < 0 ||
+        add_rules(&rules, filter, message, schema, err) < 0) {
         p2e_rules_free(&rules);
         return -1;
     }
@@ -107,13 +112,13 @@ static int write_source(const struct p2e_filter *filter, const struct p2e_plan *
     return source->text.failed ? p2e_error_set(err, "out of memory") : 0;
 }
 
-int p2e_compile_plan(const struct p2e_filter *filter, struct p2e_schema *schema,
+int p2e_compile_plan(const struct p2e_filter *filter, bool tolerant, struct p2e_schema *schema,
                      struct p2e_plan *plan, struct p2e_error *err)
 {
     *plan = (struct p2e_plan){0};
     if (p2e_schema_load(filter->schema, filter->includes, filter->include_count, schema, err) < 0)
         return -1;
-    if (make_plan(filter, schema, plan, err) == 0)
+    if (make_plan(filter, schema, tolerant, plan, err) == 0)
         return 0;
     p2e_schema_free(schema);
     return -1;
@@ -125,7 +130,7 @@ int p2e_compile_source(const struct p2e_filter *filter, struct p2e_program_sourc
     struct p2e_schema schema = {0};
     struct p2e_plan plan;
     *source = (struct p2e_program_source){0};
-    int result = p2e_compile_plan(filter, &schema, &plan, err);
+    int result = p2e_compile_plan(filter, false, &schema, &plan, err);
     if (result == 0) {
         result = write_source(filter, &plan, source, err);
         p2e_plan_free(&plan);

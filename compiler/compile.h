@@ -21,8 +21,9 @@ void p2e_program_source_free(struct p2e_program_source *source);
 int p2e_compile_source(const struct p2e_filter *filter, struct p2e_program_source *source,
                        struct p2e_error *err);
 
-// Schema and rules to a plan, of which the schema must outlive the plan. Errors name the rule.
-int p2e_compile_plan(const struct p2e_filter *filter, struct p2e_schema *schema,
+// Schema and rules to a plan, of which the schema must outlive the plan. Errors name the rule;
+// where `tolerant`, rules that are refused are none, but left out and noted in plan->rules.
+int p2e_compile_plan(const struct p2e_filter *filter, bool tolerant, struct p2e_schema *schema,
                      struct p2e_plan *plan, struct p2e_error *err);
 
 // Source to object file, replaced at once or not at all. Runs $P2E_CLANG, else clang.

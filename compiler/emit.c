@@ -321,7 +321,7 @@ static const char *argument_of(const struct p2e_scope *scope)
 static void emit_rule(struct p2e_emitter *e, size_t index)
 {
     const struct p2e_plan_rule *rule = &e->plan->rules.rules[index];
-    emit_comment(e, rule->expression);
+    emit_comment(e, P2E_RULE_SHOWN(rule));
     emit(e, "static P2E_INLINE int rule_%zu(struct p2e_state *s%s)\n{\n    USED(s);\n    return (",
          index, parameter_of(rule->scope));
     p2e_emit_expr(e, rule->cel.root);
@@ -390,8 +390,10 @@ static void emit_verdict(struct p2e_emitter *e, const struct p2e_scope *scope)
 
 static void emit_rules(struct p2e_emitter *e)
 {
-    for (size_t i = 0; i < e->plan->rules.count; i++)
-        emit_rule(e, i);
+    for (size_t i = 0; i < e->plan->rules.count; i++) {
+        if (!e->plan->rules.rules[i].refused)
+            emit_rule(e, i);
+    }
     for (size_t i = e->plan->scope_count; i-- > 0;)
         emit_verdict(e, e->plan->scopes[i]);
 }
@@ -423,7 +425,7 @@ static void emit_meta(struct p2e_emitter *e, const struct p2e_emit_names *names,
     for (size_t i = 0; i < e->plan->rules.count; i++) {
         const struct p2e_plan_rule *rule = &e->plan->rules.rules[i];
         add_string(&texts, rule->id);
-        add_string(&texts, rule->expression);
+        add_string(&texts, P2E_RULE_SHOWN(rule));
         add_string(&texts, rule->message ? rule->message : "");
     }
     e->out->failed |= texts.failed;

@@ -490,8 +490,12 @@ static int collect_rules(struct p2e_plan *plan, struct p2e_error *err)
                               .binder = rule->scope->binder,
                               .element = rule->scope->place,
                               .err = err};
-        if (collect(&c, rule->cel.root) < 0)
-            return p2e_error_prefix(err, "rule \"%s\"", rule->id);
+        if (collect(&c, rule->cel.root) == 0)
+            continue;
+        p2e_error_prefix(err, "rule \"%s\"", rule->id);
+        if (p2e_rules_refuse(&plan->rules, rule, err) < 0)
+            return -1;
+        p2e_rules_remove(&plan->rules, i);
     }
     return 0;
 }

@@ -10,9 +10,9 @@ static int out_of_memory(struct p2e_error *err)
     return p2e_error_set(err, "out of memory: there are too many rules");
 }
 
-int p2e_rules_init(struct p2e_rules *rules, struct p2e_error *err)
+int p2e_rules_init(struct p2e_rules *rules, bool tolerant, struct p2e_error *err)
 {
-    *rules = (struct p2e_rules){.arena = {.limit = ARENA_LIMIT}};
+    *rules = (struct p2e_rules){.tolerant = tolerant, .arena = {.limit = ARENA_LIMIT}};
     rules->root = p2e_arena_new(&rules->arena, struct p2e_scope);
     return rules->root ? 0 : out_of_memory(err);
 }
@@ -22,6 +22,7 @@ void p2e_rules_free(struct p2e_rules *rules)
     for (size_t i = 0; i < rules->count; i++)
         p2e_cel_free(&rules->rules[i].cel);
     free(rules->rules);
+    free(rules->refusals);
     p2e_arena_free(&rules->arena);
     *rules = (struct p2e_rules){0};
 }
@@ -70,6 +71,32 @@ int p2e_rules_add(struct p2e_rules *rules, struct p2e_scope *scope,
     }
     rules->rules[rules->count - 1].scope = scope;
     return add_check(rules, scope, (struct p2e_check){.rule = rules->count - 1}, err);
+}
+
+int p2e_rules_refuse(struct p2e_rules *rules, const struct p2e_plan_rule *rule,
+                     struct p2e_error *err)
+{
+    if (!rules->tolerant)
+        return -1;
+    struct p2e_refusal *grown =
+        realloc(rules->refusals, (rules->refusal_count + 1) * sizeof(*grown));
+    if (!grown)
+        return out_of_memory(err);
+    rules->refusals = grown;
+    grown[rules->refusal_count++] = (struct p2e_refusal){rule->id, P2E_RULE_SHOWN(rule), *err};
+    return 0;
+}
+
+void p2e_rules_remove(struct p2e_rules *rules, size_t rule)
+{
+    struct p2e_scope *scope = (struct p2e_scope *)rules->rules[rule].scope;
+    size_t kept = 0;
+    for (size_t i = 0; i < scope->check_count; i++) {
+        if (scope->checks[i].list || scope->checks[i].rule != rule)
+            scope->checks[kept++] = scope->checks[i];
+    }
+    scope->check_count = kept;
+    rules->rules[rule].refused = true;
 }
 
 struct p2e_scope *p2e_rules_scope(struct p2e_rules *rules, const struct p2e_cel_expr *list,

@@ -13,6 +13,9 @@
 #include "compiler/arena.h"
 #include "compiler/cel.h"
 
+// How a rule is shown.
+#define P2E_RULE_SHOWN(rule) ((rule)->shown ? (rule)->shown : (rule)->expression)
+
 #define P2E_RULES_MAX 4096
 
 struct p2e_place;
@@ -38,23 +41,39 @@ struct p2e_scope {
 struct p2e_plan_rule {
     struct p2e_cel cel;
     const char *id, *expression, *message; // message: NULL for none
+    const char *shown;                     // to a person instead of the expression; NULL for that
     const struct p2e_scope *scope;
+    bool refused; // after all: it is in no scope any more
+};
+
+// A rule that is not judged, and why.
+struct p2e_refusal {
+    const char *id, *expression;
+    struct p2e_error why;
 };
 
 struct p2e_rules {
     struct p2e_plan_rule *rules;
     size_t count;
+    bool tolerant; // refused rules are noted and left out, instead of being errors
+    struct p2e_refusal *refusals;
+    size_t refusal_count;
     struct p2e_scope *root;
     struct p2e_arena arena; // scopes, checks, binders, and texts that are made up
 };
 
 // Start with this; release with p2e_rules_free whatever it returns.
-int p2e_rules_init(struct p2e_rules *rules, struct p2e_error *err);
+int p2e_rules_init(struct p2e_rules *rules, bool tolerant, struct p2e_error *err);
 void p2e_rules_free(struct p2e_rules *rules);
 
 // Appends a rule to a scope. rule->cel is owned by `rules` from here on, whatever the outcome.
 int p2e_rules_add(struct p2e_rules *rules, struct p2e_scope *scope,
                   const struct p2e_plan_rule *rule, struct p2e_error *err);
+// Takes note of a rule that is refused because of *err. -1 where that is an error.
+int p2e_rules_refuse(struct p2e_rules *rules, const struct p2e_plan_rule *rule,
+                     struct p2e_error *err);
+// Takes a rule that is refused after all out of its scope. Its index stays.
+void p2e_rules_remove(struct p2e_rules *rules, size_t rule);
 // A new scope for the elements of `list`, which has no checks and is in no scope yet. NULL is an
 // error. Its binder's args[0] is `list`.
 struct p2e_scope *p2e_rules_scope(struct p2e_rules *rules, const struct p2e_cel_expr *list,

@@ -153,6 +153,19 @@ static const struct {
     {"any", "not_in", "!(this.type_url in rules.not_in)"},
 };
 
+static const struct p2e_cel_expr *make_rule_value(validator *v, const struct standard *s)
+{
+    struct p2e_cel_expr *e = p2e_arena_new(v->arena, struct p2e_cel_expr);
+    if (s->rule->map) {
+        p2e_validate_error(v, s->spot->path, "a predefined rule's value is no map");
+        return NULL;
+    }
+    if (e && p2e_cel_constant(s->rules->value.message, s->rule, v->arena, e) == 0)
+        return e;
+    p2e_validate_out_of_memory(v);
+    return NULL;
+}
+
 static int add_native(validator *v, const struct standard *s)
 {
     char id[128];
@@ -167,9 +180,13 @@ static int add_native(validator *v, const struct standard *s)
         if (strcmp(native_rules[i].kind, s->kind) != 0 ||
             strcmp(native_rules[i].name, s->rule->name) != 0)
             continue;
+        if (!text[0])
+            return 0;
+        const struct p2e_cel_expr *value = make_rule_value(v, s);
         struct p2e_annotation annotation = {
             .id = id, .expression = text, .rules = s->rules, .raw = true};
-        return text[0] ? p2e_validate_add(v, s->spot, &annotation) : 0;
+        annotation.shown = value ? p2e_validate_show(v, s->rule->name, value) : NULL;
+        return annotation.shown ? p2e_validate_add(v, s->spot, &annotation) : -1;
     }
     return p2e_error_set(v->err,
                          "the rules of %s: what %s demands is not in this schema's "
@@ -177,22 +194,10 @@ static int add_native(validator *v, const struct standard *s)
                          s->spot->path, id);
 }
 
-static const struct p2e_cel_expr *make_rule_value(validator *v, const struct standard *s)
-{
-    struct p2e_cel_expr *e = p2e_arena_new(v->arena, struct p2e_cel_expr);
-    if (s->rule->map) {
-        p2e_validate_error(v, s->spot->path, "a predefined rule's value is no map");
-        return NULL;
-    }
-    if (e && p2e_cel_constant(s->rules->value.message, s->rule, v->arena, e) == 0)
-        return e;
-    p2e_validate_out_of_memory(v);
-    return NULL;
-}
-
 static int add_predefined(validator *v, const struct standard *s)
 {
     dynamic *predefined;
+    const char *shown = NULL;
     const struct p2e_message *type = v->predefined_option->message;
     const struct p2e_field *cel = p2e_message_field(type, "cel");
     const struct p2e_cel_expr *value = make_rule_value(v, s);
@@ -204,6 +209,7 @@ static int add_predefined(validator *v, const struct standard *s)
             .id = p2e_validate_get(cel->message, rule, "id").text.data,
             .expression = p2e_validate_get(cel->message, rule, "expression").text.data,
             .message = p2e_validate_get(cel->message, rule, "message").text.data,
+            .shown = shown,
             .rules = s->rules,
             .rule = value,
         };

@@ -71,6 +71,7 @@ const char *p2e_validate_path(const struct p2e_validator *v, const char *path, c
 // A rule out of an annotation.
 struct p2e_annotation {
     const char *id, *expression, *message;
+    const char *shown; // instead of the expression; NULL for that
     // What `rules` and `rule` are; NULL where they have no meaning.
     const struct p2e_cel_expr *rules, *rule;
     bool raw; // an expression of p2e's own (struct p2e_cel_context)
@@ -88,6 +89,10 @@ int p2e_validate_add_required(const struct p2e_validator *v, const struct p2e_sp
 // "The spot's value is a number of the enum".
 int p2e_validate_add_defined(const struct p2e_validator *v, const struct p2e_spot *spot,
                              const struct p2e_enum *enumeration);
+
+// The rule `name`, which has this value, as a person writes it (validate_show.c). NULL is an error.
+const char *p2e_validate_show(const struct p2e_validator *v, const char *name,
+                              const struct p2e_cel_expr *value);
 
 // ---- Values (validate_field.c) ------------------------------------------------------------------
 

@@ -172,6 +172,7 @@ int p2e_validate_add(validator *v, const struct p2e_spot *spot,
                                       .raw = annotation->raw};
     struct p2e_plan_rule rule = {.id = make_id(v, spot->path, annotation->id),
                                  .expression = annotation->expression,
+                                 .shown = annotation->shown,
                                  .message = annotation->message};
     if (!rule.id)
         return -1;
@@ -179,8 +180,10 @@ int p2e_validate_add(validator *v, const struct p2e_spot *spot,
         names[context.name_count++] = (struct p2e_cel_name){"rules", annotation->rules};
     if (annotation->rule)
         names[context.name_count++] = (struct p2e_cel_name){"rule", annotation->rule};
-    if (p2e_cel_compile_in(rule.expression, &context, &rule.cel, v->err) < 0)
-        return p2e_error_prefix(v->err, "rule \"%s\"", rule.id);
+    if (p2e_cel_compile_in(rule.expression, &context, &rule.cel, v->err) < 0) {
+        p2e_error_prefix(v->err, "rule \"%s\"", rule.id);
+        return p2e_rules_refuse(v->rules, &rule, v->err);
+    }
     return add_guarded(v, spot, &rule);
 }
 

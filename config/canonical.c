@@ -14,6 +14,8 @@ char *p2e_filter_canonical(const struct p2e_filter *filter)
     struct p2e_buffer b = {0};
     add_item(&b, "message", filter->message);
     p2e_buffer_printf(&b, "max_depth %u\n", filter->max_depth);
+    if (filter->annotations == P2E_ANNOTATIONS_IGNORE)
+        p2e_buffer_printf(&b, "annotations ignore\n");
     p2e_buffer_printf(&b, "rules %zu\n", filter->rule_count);
     for (size_t i = 0; i < filter->rule_count; i++) {
         const struct p2e_rule *rule = &filter->rules[i];

@@ -23,6 +23,7 @@
 enum p2e_transport { P2E_UDP, P2E_UNIXGRAM, P2E_UNIXSEQ };
 enum p2e_on_error { P2E_CLOSED, P2E_OPEN };
 enum p2e_mode { P2E_ENFORCE, P2E_MONITOR };
+enum p2e_annotations { P2E_ANNOTATIONS_ENFORCE, P2E_ANNOTATIONS_IGNORE };
 
 // A rule as it was written: a bare expression has id "rule1", "rule2", … by its place in the list
 // and no message. Where it stands is for error texts.
@@ -57,7 +58,8 @@ struct p2e_filter {
     char *message; // full name of the message type, "pkg.Msg"
     struct p2e_rule *rules;
     size_t rule_count;
-    unsigned max_depth; // submessages nested deeper than this are malformed
+    enum p2e_annotations annotations; // those of buf.validate in the schema
+    unsigned max_depth;               // submessages nested deeper than this are malformed
     enum p2e_on_error on_error;
     enum p2e_mode mode;
     char *program;    // base name of the executable it is meant for, NULL for any

@@ -209,6 +209,18 @@ static int read_message(struct p2e_reader *r, const config_setting_t *setting, v
     return filter->message ? 0 : p2e_value_fail_memory(r);
 }
 
+static int read_annotations(struct p2e_reader *r, const config_setting_t *setting, void *target)
+{
+    static const char *const names[] = {
+        [P2E_ANNOTATIONS_ENFORCE] = "enforce", [P2E_ANNOTATIONS_IGNORE] = "ignore"};
+    struct p2e_filter *filter = target;
+    unsigned choice;
+    if (p2e_value_choice(r, setting, names, COUNT(names), &choice) < 0)
+        return -1;
+    filter->annotations = (enum p2e_annotations)choice;
+    return 0;
+}
+
 static int read_max_depth(struct p2e_reader *r, const config_setting_t *setting, void *target)
 {
     struct p2e_filter *filter = target;
@@ -256,6 +268,7 @@ static const struct p2e_key filter_keys[] = {
     {"include", read_includes, NULL},
     {"message", read_message, "the full name of the message type, like demo.SearchRequest"},
     {"rules", p2e_filter_read_rules, NULL},
+    {"annotations", read_annotations, NULL},
     {"max_depth", read_max_depth, NULL},
     {"on_error", read_on_error, NULL},
     {"mode", read_mode, NULL},
@@ -264,9 +277,8 @@ static const struct p2e_key filter_keys[] = {
 static const struct p2e_keys keys_of_filter = {"a filter", filter_keys, COUNT(filter_keys)};
 
 static const struct p2e_key default_keys[] = {
-    {"include", read_includes, NULL},
-    {"max_depth", read_max_depth, NULL},
-    {"on_error", read_on_error, NULL},
+    {"include", read_includes, NULL},    {"annotations", read_annotations, NULL},
+    {"max_depth", read_max_depth, NULL}, {"on_error", read_on_error, NULL},
     {"mode", read_mode, NULL},
 };
 static const struct p2e_keys keys_of_defaults = {"\"defaults\"", default_keys, COUNT(default_keys)};
@@ -319,6 +331,7 @@ int p2e_filter_read(struct p2e_reader *r, const config_setting_t *group, struct 
     struct p2e_source_line place = p2e_value_place(r, group);
     filter->file = place.file;
     filter->line = place.line;
+    filter->annotations = r->defaults.annotations;
     filter->max_depth = r->defaults.max_depth;
     filter->on_error = r->defaults.on_error;
     filter->mode = r->defaults.mode;

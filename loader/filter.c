@@ -25,9 +25,34 @@ static bool options_match(const struct request *request, int options_fd)
            !pinned.probe;
 }
 
+static int open_object(const struct request *request, struct p2e_object *object,
+                       struct p2e_error *err)
+{
+    _cleanup_free_ char *path = NULL;
+
+    if (asprintf(&path, "%s/%s.bpf.o", request->config->object_dir, request->filter->name) < 0) {
+        path = NULL;
+        return p2e_error_set(err, "out of memory");
+    }
+    return p2e_object_open(path, object, err);
+}
+
+// Annotations are the schema's, which the configuration's text does not show: whoever may load goes
+// by the object that was compiled since. All others take what is pinned.
+static bool is_stale(const struct request *request, const struct p2e_description *pinned)
+{
+    _cleanup_(p2e_object_close) struct p2e_object object = {0};
+    struct p2e_error err;
+
+    if (p2e_missing_capabilities() || open_object(request, &object, &err))
+        return false;
+    return !strcmp(object.description.canonical, request->canonical) &&
+           strcmp(object.description.digest, pinned->digest);
+}
+
 // ---- Pinned -------------------------------------------------------------------------------------
-// PINNED_SAME: *program is the entry. PINNED_OTHER: there are pins, of other rules or options.
-// PINNED_HIDDEN: whether there are any is not for this process to see.
+// PINNED_SAME: *program is the entry. PINNED_OTHER: there are pins, of other rules or options, or
+// of an older schema. PINNED_HIDDEN: whether there are any is not for this process to see.
 enum pinned { PINNED_ERROR, PINNED_HIDDEN, PINNED_NONE, PINNED_OTHER, PINNED_SAME };
 
 static enum pinned open_pinned(const struct request *request, int *program, struct p2e_error *err)
@@ -42,7 +67,7 @@ static enum pinned open_pinned(const struct request *request, int *program, stru
     if (!found)
         return PINNED_NONE;
     if (strcmp(description.canonical, request->canonical) ||
-        !options_match(request, handles.options))
+        !options_match(request, handles.options) || is_stale(request, &description))
         return PINNED_OTHER;
     *program = TAKE_FD(handles.entry);
     return PINNED_SAME;
@@ -68,17 +93,13 @@ static int reopen_pinned(const struct request *request, int *program, struct p2e
 static int load(const struct request *request, struct p2e_handles *handles, struct p2e_error *err)
 {
     _cleanup_(p2e_object_close) struct p2e_object object = {0};
-    _cleanup_free_ char *path = NULL;
 
-    if (asprintf(&path, "%s/%s.bpf.o", request->config->object_dir, request->filter->name) < 0) {
-        path = NULL;
-        return p2e_error_set(err, "out of memory");
-    }
-    if (p2e_object_open(path, &object, err))
+    if (open_object(request, &object, err))
         return -1;
     if (strcmp(object.description.canonical, request->canonical))
-        return p2e_error_set(err, "object %s is of other rules than %s has; run: p2e compile", path,
-                             request->config->path);
+        return p2e_error_set(
+            err, "object %s/%s.bpf.o is of other rules than %s has; run: p2e compile",
+            request->config->object_dir, request->filter->name, request->config->path);
     return p2e_object_load(&object, &request->options, NULL, handles, err);
 }
 

@@ -11,8 +11,8 @@
 #define ONE(f)    "filters = (\n" f "\n);\n"
 #define TWO(f, g) "filters = (\n" f ",\n" g "\n);\n"
 #define KEYS                                                                                       \
-    "name, transport, port, address, path, schema, include, message, rules, max_depth, on_error, " \
-    "mode, program"
+    "name, transport, port, address, path, schema, include, message, rules, annotations, "         \
+    "max_depth, on_error, mode, program"
 #define SYNTAX "; look at this line and the one before it for a missing ; , = \" or bracket"
 
 struct refusal {
@@ -44,8 +44,8 @@ static const struct refusal refusals[] = {
     {"filters = ();\ndefaults = {\n max_dept = 3; };",
      "p2e.conf:3: unknown key in \"defaults\", \"max_dept\"; did you mean \"max_depth\"?"},
     {"filters = ();\ndefaults = {\n schema = \"x\"; };",
-     "p2e.conf:3: unknown key in \"defaults\", \"schema\"; possible here: include, max_depth, "
-     "on_error, mode"},
+     "p2e.conf:3: unknown key in \"defaults\", \"schema\"; possible here: include, annotations, "
+     "max_depth, on_error, mode"},
     {"filters = ();\ndefaults = { mode = \"on\"; };",
      "p2e.conf:2: unknown mode \"on\"; possible here: enforce, monitor"},
 
@@ -264,10 +264,12 @@ static const struct refusal refusals[] = {
     {ONE(FILTER("rules = (\n{ id = \"rule2\"; expression = \"a\"; },\n\"b\"\n);")),
      "p2e.conf:4: two rules of this filter have the id \"rule2\"; the other is at p2e.conf:3"},
 
-    // max_depth, on_error, mode, program, others
+    // annotations, max_depth, on_error, mode, program, others
     {ONE(FILTER("max_depth = 0;")), "p2e.conf:2: \"max_depth\" must be from 1 to 100, not 0"},
     {ONE(FILTER("max_depth = 101;")), "p2e.conf:2: \"max_depth\" must be from 1 to 100, not 101"},
     {ONE(FILTER("max_depth = \"3\";")), "p2e.conf:2: \"max_depth\" must be a number, not a string"},
+    {ONE(FILTER("annotations = \"off\";")),
+     "p2e.conf:2: unknown annotations \"off\"; possible here: enforce, ignore"},
     {ONE(FILTER("on_error = \"close\";")),
      "p2e.conf:2: unknown on_error \"close\"; did you mean \"closed\"?"},
     {ONE(FILTER("on_error = true;")), "p2e.conf:2: \"on_error\" must be a string, not a boolean"},

@@ -3,10 +3,10 @@
 
 #include "base/file.h"
 
-static const char *const keys[] = {"object_dir", "pin_dir", "defaults", "filters",   "name",
-                                   "transport",  "port",    "address",  "path",      "schema",
-                                   "include",    "message", "rules",    "max_depth", "on_error",
-                                   "mode",       "program", "id",       "expression"};
+static const char *const keys[] = {
+    "object_dir", "pin_dir", "defaults", "filters", "name",       "transport",  "port",
+    "address",    "path",    "schema",   "include", "message",    "rules",      "max_depth",
+    "on_error",   "mode",    "program",  "id",      "expression", "annotations"};
 
 static void read_text(const char *path, struct p2e_buffer *text)
 {
