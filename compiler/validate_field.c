@@ -197,11 +197,11 @@ static int add_native(validator *v, const struct standard *s)
 static int add_predefined(validator *v, const struct standard *s)
 {
     dynamic *predefined;
-    const char *shown = NULL;
     const struct p2e_message *type = v->predefined_option->message;
     const struct p2e_field *cel = p2e_message_field(type, "cel");
     const struct p2e_cel_expr *value = make_rule_value(v, s);
-    if (!value || p2e_dynamic_decode(type, s->rule->predefined, v->arena, &predefined, v->err) < 0)
+    const char *shown = value ? p2e_validate_show(v, s->rule->name, value) : NULL;
+    if (!shown || p2e_dynamic_decode(type, s->rule->predefined, v->arena, &predefined, v->err) < 0)
         return -1;
     for (size_t i = 0; cel && cel->message && i < p2e_dynamic_size(predefined, cel); i++) {
         dynamic *rule = p2e_dynamic_at(predefined, cel, i).message;
