@@ -12,11 +12,6 @@
 typedef const struct p2e_use use_t;
 typedef const struct p2e_cel_expr expr_t;
 
-static bool is_macro(expr_t *test)
-{
-    return test->op == P2E_CEL_ALL || test->op == P2E_CEL_EXISTS || test->op == P2E_CEL_EXISTS_ONE;
-}
-
 // ---- Results ------------------------------------------------------------------------------------
 static unsigned slot_of(use_t *use, size_t field)
 {
@@ -71,7 +66,7 @@ static void emit_first_time(struct p2e_emitter *e, use_t *use)
 
 static void emit_result(struct p2e_emitter *e, use_t *use, expr_t *test)
 {
-    if (is_macro(test))
+    if (p2e_test_is_about_value(test))
         p2e_emit_expr(e, test->args[1]);
     else if (test->op == P2E_CEL_UNIQUE)
         emit_first_time(e, use);
@@ -116,14 +111,18 @@ static void emit_results(struct p2e_emitter *e, use_t *use)
 }
 
 // ---- Notes --------------------------------------------------------------------------------------
+static void emit_tally(struct p2e_emitter *e, use_t *use, size_t index)
+{
+    if (use->tests[index]->op == P2E_CEL_AT)
+        emit_keep(e, use, index);
+    else
+        emit(e, "        p2e_tally(&s->value[%zu], result_%zu);\n", use->slot + 1 + index, index);
+}
+
 static void emit_tallies(struct p2e_emitter *e, use_t *use)
 {
-    for (size_t i = 0; i < use->test_count; i++) {
-        if (use->tests[i]->op == P2E_CEL_AT)
-            emit_keep(e, use, i);
-        else
-            emit(e, "        p2e_tally(&s->value[%zu], result_%zu);\n", use->slot + 1 + i, i);
-    }
+    for (size_t i = 0; i < use->test_count; i++)
+        emit_tally(e, use, i);
     if (use->elements)
         emit(e, "        p2e_tally(&s->value[%u], broken == P2E_RULE_COUNT);\n", use->verdict_slot);
 }
@@ -139,12 +138,13 @@ static void emit_set_tallies(struct p2e_emitter *e, use_t *use)
          "        if (known == P2E_DISTINCT_FULL)\n            return 0;\n",
          text ? "_text" : "", use->set_slot, slot_of(use, 0));
     for (size_t i = 0; i < use->test_count; i++) {
-        if (use->tests[i]->op == P2E_CEL_AT)
-            emit_keep(e, use, i);
-        else
-            emit(e, "        is |= p2e_retally(&s->value[%zu], known, was, result_%zu, %u);\n",
-                 use->slot + 1 + i, i, shift);
-        shift += 2 * (use->tests[i]->op != P2E_CEL_AT);
+        if (!p2e_test_is_about_value(use->tests[i])) {
+            emit_tally(e, use, i);
+            continue;
+        }
+        emit(e, "        is |= p2e_retally(&s->value[%zu], known, was, result_%zu, %u);\n",
+             use->slot + 1 + i, i, shift);
+        shift += 2;
     }
     if (use->elements)
         emit(

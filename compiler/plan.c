@@ -8,6 +8,7 @@
 
 #define ARENA_LIMIT (256u << 20)
 #define SAVED_MAX   16384 // slots that elements within elements save
+#define RESULTS_MAX 8     // of two bits each, with a map's key (bpf/distinct.h)
 
 static int out_of_memory(struct p2e_error *err)
 {
@@ -44,8 +45,7 @@ bool p2e_use_is_hooked(const struct p2e_use *use)
     return closed || tested || (use->child && use->field->oneof);
 }
 
-// Of a map, what depends on an entry's value must be unsaid when the key comes again.
-static bool is_about_value(const struct p2e_cel_expr *test)
+bool p2e_test_is_about_value(const struct p2e_cel_expr *test)
 {
     return test->op == P2E_CEL_ALL || test->op == P2E_CEL_EXISTS || test->op == P2E_CEL_EXISTS_ONE;
 }
@@ -54,7 +54,7 @@ bool p2e_use_is_set(const struct p2e_use *use)
 {
     bool set = use->field->map && (use->size || use->elements);
     for (size_t i = 0; i < use->test_count && !set; i++)
-        set = use->field->map ? is_about_value(use->tests[i]) : use->tests[i]->op == P2E_CEL_UNIQUE;
+        set = use->field->map ? p2e_test_is_about_value(use->tests[i]) : use->tests[i]->op == P2E_CEL_UNIQUE;
     return set;
 }
 
@@ -278,10 +278,22 @@ static int need_elements(const struct collector *c, struct p2e_use *use)
     return use->field->map ? need_entry(c, use->child) : 0;
 }
 
+// With each key of a map there is room for what so many tests said of its entry.
+static int check_room(const struct collector *c, const struct p2e_use *use,
+                      const struct p2e_cel_expr *expr)
+{
+    unsigned results = use->elements != NULL;
+    for (size_t i = 0; i < use->test_count; i++)
+        results += p2e_test_is_about_value(use->tests[i]);
+    if (!use->field->map || results <= RESULTS_MAX)
+        return 0;
+    return refuse(c, expr, "more is asked of the entries of this map than can be remembered of each");
+}
+
 static int collect_macro(const struct collector *c, const struct p2e_cel_expr *expr)
 {
     struct p2e_use *use = need_test(c, expr->args[0], expr);
-    if (!use || need_elements(c, use) < 0)
+    if (!use || need_elements(c, use) < 0 || check_room(c, use, expr) < 0)
         return -1;
     struct collector inner = *c;
     inner.binder = expr;

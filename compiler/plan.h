@@ -95,6 +95,9 @@ int p2e_plan_make(const struct p2e_message *message, const struct p2e_schema *sc
                   struct p2e_error *err);
 void p2e_plan_free(struct p2e_plan *plan);
 
+// Of a map: must what the test said of an entry be unsaid when the key comes again?
+bool p2e_test_is_about_value(const struct p2e_cel_expr *test);
+
 // Are equal elements, or keys, of this field told from others?
 bool p2e_use_is_set(const struct p2e_use *use);
 

@@ -1,6 +1,8 @@
 // A standard rule as a person writes it: "gt = 5", "in = [1, 2]".
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
@@ -32,6 +34,18 @@ static void show_time(struct p2e_buffer *out, const struct p2e_cel_expr *e)
         p2e_buffer_printf(out, "%" PRId64 " s %d ns", e->value.time.seconds, e->value.time.nanos);
 }
 
+// As few digits as tell it from all others.
+static void show_real(struct p2e_buffer *out, double value)
+{
+    char text[32];
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    p2e_buffer_printf(out, "%s", text);
+}
+
 static void show_one(struct p2e_buffer *out, const struct p2e_cel_expr *e)
 {
     switch (e->type.kind) {
@@ -45,7 +59,7 @@ static void show_one(struct p2e_buffer *out, const struct p2e_cel_expr *e)
         p2e_buffer_printf(out, "%" PRIu64, e->value.uinteger);
         break;
     case P2E_CEL_DOUBLE:
-        p2e_buffer_printf(out, "%.17g", e->value.real);
+        show_real(out, e->value.real);
         break;
     case P2E_CEL_STRING:
     case P2E_CEL_BYTES:
