@@ -702,7 +702,8 @@ static void emit_plain(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
         emit_size(e, expr);
         break;
     case P2E_CEL_TIME:
-        emit_call(e, "p2e_time", expr, ")");
+        emit(e, "p2e_time_settled(s, ");
+        emit_call(e, "p2e_time", expr, "))");
         break;
     case P2E_CEL_NOW:
         emit(e, "p2e_now(s)");
@@ -747,7 +748,7 @@ void p2e_emit_expr(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     }
     emit(e, "({ u32 failed = 0; int result = ");
     emit_plain(e, expr);
-    emit(e, "; p2e_checked(failed, result); })");
+    emit(e, "; p2e_settled(s, p2e_checked(failed, result)); })");
 }
 
 // "The element `value` is the constant `element`".
