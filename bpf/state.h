@@ -43,7 +43,6 @@ struct p2e_state {
     u64 varint;            // result of p2e_varint_long
     u64 now;               // nanoseconds of CLOCK_TAI when the walk began, where rules ask for it
     u32 settled;           // result of the last condition that could fail
-    u64 settled_time[2];   // likewise
     u32 at, at2;           // positions of inner loops, through memory (VOLATILE)
     u8 buffer[P2E_POSITIONS + 1 + 16];
 };

@@ -30,14 +30,6 @@ static P2E_INLINE struct p2e_time p2e_time(s64 seconds, s64 nanos)
     return (struct p2e_time){seconds, nanos};
 }
 
-// As p2e_settled: what was sent and what an absent field has instead are alike to the verifier.
-static P2E_INLINE struct p2e_time p2e_time_settled(struct p2e_state *s, struct p2e_time t)
-{
-    VOLATILE(s->settled_time[0]) = t.seconds;
-    VOLATILE(s->settled_time[1]) = t.nanos;
-    return p2e_time(VOLATILE(s->settled_time[0]), VOLATILE(s->settled_time[1]));
-}
-
 // The same moment for all that is asked of one message.
 static P2E_INLINE struct p2e_time p2e_now(struct p2e_state *s)
 {

@@ -702,8 +702,7 @@ static void emit_plain(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
         emit_size(e, expr);
         break;
     case P2E_CEL_TIME:
-        emit(e, "p2e_time_settled(s, ");
-        emit_call(e, "p2e_time", expr, "))");
+        emit_call(e, "p2e_time", expr, ")");
         break;
     case P2E_CEL_NOW:
         emit(e, "p2e_now(s)");
