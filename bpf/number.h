@@ -117,16 +117,14 @@ static P2E_INLINE u64 p2e_widen(u32 f)
 static P2E_INLINE s64 p2e_int_add(s64 a, s64 b, u32 *failed)
 {
     u64 sum = (u64)a + (u64)b;
-    if ((s64)((sum ^ a) & (sum ^ b)) < 0)
-        *failed = 1;
+    *failed |= ((sum ^ a) & (sum ^ b)) >> 63;
     return sum;
 }
 
 static P2E_INLINE s64 p2e_int_subtract(s64 a, s64 b, u32 *failed)
 {
     u64 difference = (u64)a - (u64)b;
-    if ((s64)((a ^ b) & (a ^ difference)) < 0)
-        *failed = 1;
+    *failed |= ((a ^ b) & (a ^ difference)) >> 63;
     return difference;
 }
 

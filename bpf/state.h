@@ -44,6 +44,7 @@ struct p2e_state {
     u8 present[P2E_SLOTS]; // by slot: was met
     u64 varint;            // result of p2e_varint_long
     u64 now;               // nanoseconds of CLOCK_TAI when the walk began, where rules ask for it
+    u32 settled;           // result of the last condition that could fail
     u32 at, at2;           // positions of inner loops, through memory (VOLATILE)
 #if P2E_SAVED
     u32 saved_count;
@@ -93,6 +94,14 @@ static P2E_INLINE u32 p2e_text_pos(u64 text)
 static P2E_INLINE u32 p2e_text_size(u64 text)
 {
     return text >> 32;
+}
+
+// A result through memory: to the verifier it is then any number, whichever way led to it, so that
+// the ways through one condition are not multiplied by those through the next.
+static P2E_INLINE int p2e_settled(struct p2e_state *s, int result)
+{
+    VOLATILE(s->settled) = result;
+    return VOLATILE(s->settled);
 }
 
 // Loads one chunk at `from` (below size). Returns how much, 0 on failure.

@@ -65,10 +65,27 @@ static P2E_INLINE struct p2e_time p2e_time_difference(struct p2e_time a, struct 
                           failed);
 }
 
+// 1 where a is above b. Where they are 2^63 or more apart it may be either; then the one that was
+// sent fails on one side or the other.
+//
+// Failures are computed, not branched to: the verifier would follow every way through a condition,
+// and multiply it by those through the next.
+static P2E_INLINE u32 p2e_is_above(s64 a, s64 b)
+{
+    u64 difference = (u64)b - (u64)a;
+    OPAQUE(difference);
+    return difference >> 63;
+}
+
+static P2E_INLINE u32 p2e_is_equal(s64 a, s64 b)
+{
+    return 1 ^ p2e_is_above(a, b) ^ p2e_is_above(b, a);
+}
+
 static P2E_INLINE struct p2e_time p2e_timestamp_checked(struct p2e_time t, u32 *failed)
 {
-    if (t.seconds < P2E_TIMESTAMP_FIRST || t.seconds > P2E_TIMESTAMP_LAST)
-        *failed = 1;
+    *failed |= p2e_is_above(P2E_TIMESTAMP_FIRST, t.seconds);
+    *failed |= p2e_is_above(t.seconds, P2E_TIMESTAMP_LAST);
     return t;
 }
 
@@ -84,15 +101,16 @@ static P2E_INLINE struct p2e_time p2e_timestamp_subtract(struct p2e_time a, stru
     return p2e_timestamp_checked(p2e_time_difference(a, b, failed), failed);
 }
 
+// From nanoseconds that count forwards to those with the sign of the whole.
 static P2E_INLINE struct p2e_time p2e_duration_checked(struct p2e_time t, u32 *failed)
 {
-    struct p2e_time last = {P2E_DURATION_SECONDS, P2E_DURATION_NANOS};
-    struct p2e_time first = {-P2E_DURATION_SECONDS, -P2E_DURATION_NANOS - 1};
-    if (t.seconds < 0 && t.nanos > 0)
-        t = p2e_time(t.seconds + 1, t.nanos - P2E_SECOND);
-    if (p2e_time_compare(t, first) < 0 || p2e_time_compare(t, last) > 0)
-        *failed = 1;
-    return t;
+    s64 first = -P2E_DURATION_SECONDS - 1, last = P2E_DURATION_SECONDS;
+    *failed |= p2e_is_above(first, t.seconds) | p2e_is_above(t.seconds, last);
+    *failed |= p2e_is_equal(t.seconds, last) & p2e_is_above(t.nanos, P2E_DURATION_NANOS);
+    *failed |=
+        p2e_is_equal(t.seconds, first) & p2e_is_above(P2E_SECOND - P2E_DURATION_NANOS - 1, t.nanos);
+    s64 carry = p2e_is_above(0, t.seconds) & p2e_is_above(t.nanos, 0);
+    return p2e_time(t.seconds + carry, t.nanos - carry * P2E_SECOND);
 }
 
 static P2E_INLINE struct p2e_time p2e_duration_add(struct p2e_time a, struct p2e_time b,
@@ -122,8 +140,8 @@ static P2E_INLINE s64 p2e_timestamp_to_int(struct p2e_time t, u32 *failed)
 // ---- Parts of a duration: towards zero ----------------------------------------------------------
 static P2E_INLINE s64 p2e_divide_by(s64 a, u64 b)
 {
-    u64 quotient = p2e_magnitude(a) / b;
-    return a < 0 ? -quotient : quotient;
+    u64 sign = a >> 63; // all bits of it
+    return ((((u64)a ^ sign) - sign) / b ^ sign) - sign;
 }
 
 static P2E_INLINE s64 p2e_duration_hours(struct p2e_time t)
@@ -161,8 +179,7 @@ struct p2e_date {
 static P2E_INLINE u64 p2e_local(struct p2e_time t, s64 ahead, u32 *failed)
 {
     p2e_timestamp_checked(t, failed);
-    if (t.nanos < 0 || t.nanos >= P2E_SECOND)
-        *failed = 1;
+    *failed |= p2e_is_above(0, t.nanos) | p2e_is_above(t.nanos, P2E_SECOND - 1);
     return t.seconds + ahead + P2E_DAYS_BEFORE_1970 * P2E_DAY;
 }
 
@@ -179,13 +196,13 @@ static P2E_INLINE struct p2e_date p2e_date(struct p2e_time t, s64 ahead, u32 *fa
 static P2E_INLINE s64 p2e_timestamp_full_year(struct p2e_time t, s64 ahead, u32 *failed)
 {
     struct p2e_date date = p2e_date(t, ahead, failed);
-    return date.year + (date.month >= 10);
+    return date.year + date.month / 10;
 }
 
 static P2E_INLINE s64 p2e_timestamp_month(struct p2e_time t, s64 ahead, u32 *failed)
 {
     struct p2e_date date = p2e_date(t, ahead, failed);
-    return date.month < 10 ? date.month + 2 : date.month - 10;
+    return (date.month + 2) % 12;
 }
 
 static P2E_INLINE s64 p2e_timestamp_day_of_month(struct p2e_time t, s64 ahead, u32 *failed)
@@ -204,11 +221,18 @@ static P2E_INLINE s64 p2e_timestamp_day_of_week(struct p2e_time t, s64 ahead, u3
     return (p2e_local(t, ahead, failed) / P2E_DAY + 3) % 7;
 }
 
+static P2E_INLINE u64 p2e_divides(u64 a, u64 b)
+{
+    return (b % a - 1) >> 63;
+}
+
 static P2E_INLINE s64 p2e_timestamp_day_of_year(struct p2e_time t, s64 ahead, u32 *failed)
 {
     struct p2e_date date = p2e_date(t, ahead, failed);
-    u64 leap = (date.year % 4 == 0 && date.year % 100 != 0) || date.year % 400 == 0;
-    return date.month >= 10 ? date.day_of_year - 306 : date.day_of_year + 59 + leap;
+    u64 leap =
+        p2e_divides(4, date.year) - p2e_divides(100, date.year) + p2e_divides(400, date.year);
+    u64 next = date.month / 10; // January and February are of the next year
+    return date.day_of_year + (1 - next) * (59 + leap) - next * 306;
 }
 
 static P2E_INLINE s64 p2e_timestamp_hours(struct p2e_time t, s64 ahead, u32 *failed)

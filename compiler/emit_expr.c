@@ -887,7 +887,7 @@ void p2e_emit_expr(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     }
     emit(e, "({ u32 failed = 0; int result = ");
     emit_plain(e, expr);
-    emit(e, "; p2e_checked(failed, result); })");
+    emit(e, "; p2e_settled(s, p2e_checked(failed, result)); })");
 }
 
 static bool is_real(const struct p2e_field *field)

@@ -76,6 +76,10 @@ TIME_ROWS = [
     ('int(t) == i', 'PPr', M(), M(t=T(-1, 999999999), i=-1), M(t=T(1))),
     ('timestamp(253402300800) == t || b', 'rP', M(), M(b=True)),
     ('string(timestamp("2009-02-13T23:31:30.123Z")) == s', 'rP', M(), M(s='2009-02-13T23:31:30.123Z')),
+    # parts of timestamps, all at once
+    ('t.getFullYear() == 2024 && t.getMonth() == 1 && t.getDate() == 29 && t.getDayOfMonth() == 28 && t.getDayOfWeek() == 4 && '
+     't.getDayOfYear("+01:00") == 60 && t.getHours("-02:00") == 21 && t.getMinutes() == 59 && t.getSeconds() == 58 && '
+     't.getMilliseconds() == 7', 'Prr', M(t=T(1709251198, 7999999)), M(t=T(1709251198, 8000000)), M(t=T(1709251199, 7000000))),
     # parts of durations
     ('d.getHours() == i', 'PPPr', M(d=D(7199), i=1), M(d=D(-7199), i=-1), M(d=D(3599)), M(d=D(3600))),
     ('d.getMinutes() == i', 'PPr', M(d=D(3730), i=62), M(d=D(-119, -999999999), i=-1), M(d=D(60))),

@@ -150,9 +150,26 @@ def formats():
             yield Shape(f"format{number}", text, "rules.M", [rule], map(judge.wire, messages))
 
 
+def times():
+    """The table of times and wrappers, and the clock: sixteen rules a filter, each for messages of its own."""
+    import judge
+    import test_times
+
+    text = (ROOT / "tests/bpf/times.proto").read_text()
+    clock = ('now > timestamp("2020-01-01T00:00:00Z") && rt.all(x, x < now)', "Pr", test_times.M(),
+             test_times.M(rt=[test_times.T(test_times.LAST)]))
+    table = [clock, *test_times.TIME_ROWS, *test_times.WRAPPER_ROWS]
+    rows = [row for row in table if "format" not in row[0]]  # those are strings
+    for first in range(0, len(rows), 16):
+        some = list(enumerate(rows[first : first + 16]))
+        wires = [judge.wire(each, test_times.M(rule=n)) for n, row in some for each in row[2:]]
+        rule_list = [f"rule != {n} || ({row[0]})" for n, row in some]
+        yield Shape(f"times{first}", text, "times.M", rule_list, wires)
+
+
 def shapes(folder):
     """60 fields in 5 levels with 40 rules; fields with numbers far apart; the tables."""
-    return [tree("large", 5, 1, folder), tree("sparse", 3, 500, folder), *rule_tables(), *formats()]
+    return [tree("large", 5, 1, folder), tree("sparse", 3, 500, folder), *rule_tables(), *formats(), *times()]
 
 
 def bulk_messages(build, name, count, folder):
