@@ -807,19 +807,40 @@ static bool same_kind(checker *c, node *n, expr *element, node *item_node, expr 
     return false;
 }
 
+// A map with the same key twice is an error: whether it has must be known now.
+static expr *check_keys_differ(checker *c, node *map, expr *keys)
+{
+    expr *e = make(c, map, P2E_CEL_UNIQUE, scalar(P2E_CEL_BOOL), 1);
+    if (!e)
+        return NULL;
+    e->args[0] = keys;
+    e = p2e_cel_fold(e);
+    if (e->op != P2E_CEL_CONST)
+        return fail(c, map->span, "the keys of a map in braces are constants here");
+    return e->value.boolean ? keys : fail(c, map->span, "the map has a key twice");
+}
+
+// [a, b], or the keys of {a: x, b: y}. The values of a map have to be right, too.
 static expr *check_list_literal(checker *c, node *n, expr *element)
 {
     node *list = n->args[1];
+    size_t step = list->kind == P2E_NODE_MAP ? 2 : 1;
     struct p2e_cel_type type = {.kind = P2E_CEL_LIST, .element = element->type.kind};
-    expr *e = make(c, list, P2E_CEL_LIST_LITERAL, type, list->arg_count);
+    expr *e = make(c, list, P2E_CEL_LIST_LITERAL, type, list->arg_count / step);
     for (size_t i = 0; e && i < list->arg_count; i++) {
         if (list->args[i]->optional)
             return fail(c, list->args[i]->span, "optional values ([?a]) are not supported");
-        e->args[i] = check(c, list->args[i]);
-        if (!e->args[i] || !same_kind(c, n, element, list->args[i], e->args[i]))
+        expr *item = check(c, list->args[i]);
+        if (!item)
             return NULL;
+        if (i % step > 0 && item->op != P2E_CEL_CONST)
+            return fail(c, list->args[i]->span,
+                        "the values of a map in braces are constants here; only its keys count");
+        if (i % step == 0 && !same_kind(c, n, element, list->args[i], item))
+            return NULL;
+        e->args[i / step] = i % step == 0 ? item : e->args[i / step];
     }
-    return e;
+    return e && step == 2 ? check_keys_differ(c, list, e) : e;
 }
 
 // key in map
@@ -872,8 +893,8 @@ static expr *check_in(checker *c, node *n)
     if (!is_scalar(element->type.kind))
         return fail(c, n->args[0]->span, "\"in\" looks for a scalar, not for %s",
                     p2e_cel_type_name(&element->type, name, sizeof(name)));
-    expr *list = n->args[1]->kind == P2E_NODE_LIST ? check_list_literal(c, n, element)
-                                                   : check_list(c, n, element);
+    bool literal = n->args[1]->kind == P2E_NODE_LIST || n->args[1]->kind == P2E_NODE_MAP;
+    expr *list = literal ? check_list_literal(c, n, element) : check_list(c, n, element);
     expr *e = list ? make(c, n, P2E_CEL_IN, scalar(P2E_CEL_BOOL), 2) : NULL;
     if (!e)
         return NULL;
