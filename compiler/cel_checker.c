@@ -117,8 +117,6 @@ static const struct p2e_field *find_field(checker *c, const struct p2e_cel_type 
     } else if (type->kind == P2E_CEL_LIST) {
         fail(c, n->token, "a %s has no field \"%s\"; of a list, size() and \"in\" are supported",
              name, n->name);
-    } else if (type->kind == P2E_CEL_MAP) {
-        fail(c, n->token, "values of a map by key are not supported yet; size() of a map is");
     } else if (p2e_cel_is_time(type->kind)) {
         fail(c, n->token, "a %s has no fields; write %s for its seconds", name,
              type->kind == P2E_CEL_TIMESTAMP ? "int(a)" : "a.getSeconds()");
@@ -147,6 +145,8 @@ static expr *select_found(checker *c, expr *operand, const struct p2e_field *fie
 
 static expr *select_field(checker *c, expr *operand, node *n)
 {
+    if (operand->type.kind == P2E_CEL_MAP && !n->optional)
+        return p2e_cel_select_key(c, n, operand);
     const struct p2e_field *field = find_field(c, &operand->type, n);
     return field ? select_found(c, operand, field, n) : NULL;
 }
@@ -303,6 +303,8 @@ static expr *check_has(checker *c, node *n)
         return check_name(c, arg);
 
     expr *operand = bare ? make_variable(c, arg, bare) : check(c, arg->args[0]);
+    if (operand && operand->type.kind == P2E_CEL_MAP && !arg->optional)
+        return p2e_cel_has_key(c, n, arg, operand);
     const struct p2e_field *field = operand ? find_field(c, &operand->type, arg) : NULL;
     return field ? make_has(c, n, operand, field) : NULL;
 }
@@ -415,6 +417,8 @@ static expr *apply_to(checker *c, node *n, const struct p2e_cel_function *functi
         return e;
     if (function->shape == P2E_SHAPE_EQUALITY && p2e_cel_is_list_test(args))
         return build(c, n, function, P2E_CEL_BOOL, args);
+    if (args[0]->op == P2E_CEL_LIST_LITERAL)
+        return p2e_cel_apply_to_list(c, n, function, args);
     if (function->shape == P2E_SHAPE_EQUALITY && are_comparable(&types[0], &types[1]))
         types[1] = types[0];
     const struct p2e_cel_overload *overload = p2e_cel_overload(function, types);

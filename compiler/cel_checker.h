@@ -67,9 +67,21 @@ struct p2e_cel_expr *p2e_cel_check_index(const struct p2e_cel_checker *checker,
 struct p2e_cel_expr *p2e_cel_finish_list(const struct p2e_cel_checker *checker,
                                          const struct p2e_cel_node *node,
                                          struct p2e_cel_expr *list);
+// map.name, and has(map.name), which the node `select` is the argument of.
+struct p2e_cel_expr *p2e_cel_select_key(const struct p2e_cel_checker *checker,
+                                        const struct p2e_cel_node *node, struct p2e_cel_expr *map);
+struct p2e_cel_expr *p2e_cel_has_key(const struct p2e_cel_checker *checker,
+                                     const struct p2e_cel_node *node,
+                                     const struct p2e_cel_node *select, struct p2e_cel_expr *map);
 bool p2e_cel_is_empty_list(const struct p2e_cel_expr *expr);
 // Are the two arguments of == a list of the message and one of constants that it can be equal to?
 bool p2e_cel_is_list_test(struct p2e_cel_expr *const args[2]);
+// size(), unique() and comparisons of a list in brackets, which is not constant or not compared with
+// a list of the message.
+struct p2e_cel_expr *p2e_cel_apply_to_list(const struct p2e_cel_checker *checker,
+                                           const struct p2e_cel_node *node,
+                                           const struct p2e_cel_function *function,
+                                           struct p2e_cel_expr *const *args);
 // The type of an element of a list, or of a map's entry.
 struct p2e_cel_type p2e_cel_element_type(const struct p2e_cel_type *list);
 

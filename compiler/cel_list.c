@@ -98,10 +98,76 @@ bool p2e_cel_is_list_test(expr *const args[2])
     const expr *a = args[0], *b = args[1];
     if (a->type.kind != P2E_CEL_LIST || b->type.kind != P2E_CEL_LIST)
         return false;
-    if ((!is_constant_list(a) && !is_constant_list(b)) || a->type.message || b->type.message)
+    const expr *constant = a->op == P2E_CEL_LIST_LITERAL ? a : b;
+    if (a->op == b->op || !is_constant_list(constant) || a->type.message || b->type.message)
         return false;
     bool same = is_scalar(a->type.element) && a->type.element == b->type.element;
     return same || p2e_cel_is_empty_list(a) || p2e_cel_is_empty_list(b);
+}
+
+static bool is_plain_list(const expr *list)
+{
+    for (size_t i = 0; i < list->arg_count; i++) {
+        if (!p2e_cel_is_plain(list->args[i]))
+            return false;
+    }
+    return true;
+}
+
+// Item for item.
+static expr *compare_items(checker *c, node *n, enum p2e_cel_op op, const expr *a, const expr *b)
+{
+    struct p2e_cel_type type = {.kind = P2E_CEL_BOOL};
+    expr *e = make(c, n, op == P2E_CEL_EQ ? P2E_CEL_AND : P2E_CEL_OR, type, a->arg_count);
+    for (size_t i = 0; e && i < a->arg_count; i++) {
+        expr *pair = make(c, n, op, type, 2);
+        if (!pair)
+            return NULL;
+        pair->args[0] = a->args[i];
+        pair->args[1] = b->args[i];
+        e->args[i] = p2e_cel_fold(pair);
+    }
+    return e ? p2e_cel_fold(e) : NULL;
+}
+
+static expr *compare_lists(checker *c, node *n, enum p2e_cel_op op, expr *a, expr *b)
+{
+    bool plain = is_plain_list(a) && is_plain_list(b);
+    if (!plain || (a->arg_count > 0 && b->arg_count > 0 &&
+                   (a->type.element != b->type.element || !is_scalar(a->type.element))))
+        return fail(c, n->token,
+                    "lists in brackets are compared where both hold constants or fields of one "
+                    "scalar type");
+    if (a->arg_count == b->arg_count && a->arg_count > 0)
+        return compare_items(c, n, op, a, b);
+    expr *e = make(c, n, P2E_CEL_CONST, (struct p2e_cel_type){.kind = P2E_CEL_BOOL}, 0);
+    if (e)
+        e->value.boolean = (a->arg_count == b->arg_count) == (op == P2E_CEL_EQ);
+    return e;
+}
+
+expr *p2e_cel_apply_to_list(checker *c, node *n, const struct p2e_cel_function *function,
+                            expr *const *args)
+{
+    char name[P2E_CEL_NAME_SIZE];
+    bool equality = function->shape == P2E_SHAPE_EQUALITY;
+    if (equality && args[1]->op == P2E_CEL_LIST_LITERAL)
+        return compare_lists(c, n, function->op, args[0], args[1]);
+    if (function->op == P2E_CEL_SIZE && is_plain_list(args[0])) {
+        expr *e = make(c, n, P2E_CEL_CONST, (struct p2e_cel_type){.kind = P2E_CEL_INT}, 0);
+        if (e)
+            e->value.integer = (int64_t)args[0]->arg_count;
+        return e;
+    }
+    if (function->op == P2E_CEL_UNIQUE && is_constant_list(args[0])) {
+        expr *e = make(c, n, P2E_CEL_UNIQUE, (struct p2e_cel_type){.kind = P2E_CEL_BOOL}, 1);
+        if (!e)
+            return NULL;
+        e->args[0] = args[0];
+        return p2e_cel_fold(e);
+    }
+    return fail(c, n->token, "%s is not supported of a %s in brackets", function->name,
+                p2e_cel_type_name(&args[0]->type, name, sizeof(name)));
 }
 
 // ---- By index, by key ---------------------------------------------------------------------------
@@ -135,7 +201,7 @@ static expr *value_at_hand(checker *c, node *n, const expr *map, const expr *key
     return p2e_cel_view(c, e);
 }
 
-static expr *check_map_index(checker *c, node *n, expr *map, expr *key)
+static expr *index_map(checker *c, node *n, expr *map, expr *key)
 {
     char names[2][P2E_CEL_NAME_SIZE];
     struct p2e_cel_type wanted = p2e_cel_type_of_field(&map->type.message->fields[0]);
@@ -144,11 +210,11 @@ static expr *check_map_index(checker *c, node *n, expr *map, expr *key)
     if (at_hand)
         return at_hand;
     if (wanted.kind != key->type.kind)
-        return fail(c, n->args[1]->span, "%s is no key of a %s",
+        return fail(c, key->span, "%s is no key of a %s",
                     p2e_cel_type_name(&key->type, names[0], P2E_CEL_NAME_SIZE),
                     p2e_cel_type_name(&map->type, names[1], P2E_CEL_NAME_SIZE));
     if (key->op != P2E_CEL_CONST)
-        return fail(c, n->args[1]->span,
+        return fail(c, key->span,
                     "a map's value is found by a constant key alone: entries are judged as they "
                     "pass, before the other fields are known");
     if (!is_scalar(value.kind) || value.message)
@@ -168,11 +234,14 @@ static expr *check_list_index(checker *c, node *n, expr *list, expr *index)
                     "a list's element is found by a constant int alone: elements are judged as "
                     "they pass, before the other fields are known");
     int64_t at = index->value.integer;
-    if (is_constant_list(list) && at >= 0 && (uint64_t)at < list->arg_count)
-        return list->args[at];
-    if (list->op == P2E_CEL_LIST_LITERAL)
+    if (list->op == P2E_CEL_LIST_LITERAL && (at < 0 || (uint64_t)at >= list->arg_count))
         return fail(c, n->args[1]->span, "the list has no element %lld: it holds %zu",
                     (long long)at, list->arg_count);
+    if (list->op == P2E_CEL_LIST_LITERAL && is_plain_list(list))
+        return list->args[at];
+    if (list->op == P2E_CEL_LIST_LITERAL)
+        return fail(c, n->token, "a list in brackets is looked into where it holds constants or "
+                                 "fields");
     if (!is_scalar(list->type.element) || list->type.message)
         return fail(c, n->token,
                     "of a list by index, only elements that are scalars are supported");
@@ -193,9 +262,43 @@ expr *p2e_cel_check_index(checker *c, node *n)
     if (!index)
         return NULL;
     if (operand->type.kind == P2E_CEL_MAP)
-        return check_map_index(c, n, operand, index);
+        return index_map(c, n, operand, index);
     if (operand->type.kind == P2E_CEL_LIST)
         return check_list_index(c, n, operand, index);
     return fail(c, n->token, "[] is for lists and maps, not for %s",
                 p2e_cel_type_name(&operand->type, name, sizeof(name)));
+}
+
+// map.name, which is map["name"].
+static expr *make_key(checker *c, node *n)
+{
+    expr *key = make(c, n, P2E_CEL_CONST, (struct p2e_cel_type){.kind = P2E_CEL_STRING}, 0);
+    if (!key)
+        return NULL;
+    key->span = n->token;
+    key->value.text.data = n->name;
+    key->value.text.size = strlen(n->name);
+    return key;
+}
+
+expr *p2e_cel_select_key(checker *c, node *n, expr *map)
+{
+    expr *key = make_key(c, n);
+    return key ? index_map(c, n, map, key) : NULL;
+}
+
+expr *p2e_cel_has_key(checker *c, node *n, node *select, expr *map)
+{
+    char name[P2E_CEL_NAME_SIZE];
+    struct p2e_cel_type wanted = p2e_cel_type_of_field(&map->type.message->fields[0]);
+    expr *key = make_key(c, select);
+    expr *e = make(c, n, P2E_CEL_IN, (struct p2e_cel_type){.kind = P2E_CEL_BOOL}, 2);
+    if (!key || !e)
+        return NULL;
+    if (wanted.kind != P2E_CEL_STRING)
+        return fail(c, select->token, "string is no key of a %s",
+                    p2e_cel_type_name(&map->type, name, sizeof(name)));
+    e->args[0] = key;
+    e->args[1] = map;
+    return e;
 }

@@ -168,21 +168,21 @@ expr *p2e_cel_check_macro(checker *c, node *n, const struct p2e_cel_function *fu
 
 // ---- New lists ----------------------------------------------------------------------------------
 
-// list.map(x, f(x)): what x becomes; the lists' types are those of what is in them.
-static bool map_items(checker *c, expr *list, const struct names *names)
+// list.map(x, f(x)): what x becomes.
+static bool map_items(checker *c, const expr *list, const struct names *names, expr *made)
 {
     for (size_t i = 0; i < list->arg_count; i++) {
-        list->args[i] = check_bound(c, names, list->args[i], NULL);
-        if (!list->args[i])
+        made->args[i] = check_bound(c, names, list->args[i], NULL);
+        if (!made->args[i])
             return false;
     }
     return true;
 }
 
 // list.filter(x, condition), where all conditions are known now.
-static bool filter_items(checker *c, expr *list, const struct names *names)
+static bool filter_items(checker *c, const expr *list, const struct names *names, expr *made)
 {
-    size_t kept = 0;
+    made->arg_count = 0;
     for (size_t i = 0; i < list->arg_count; i++) {
         expr *condition = check_condition(c, names, list->args[i], NULL);
         if (!condition)
@@ -193,9 +193,8 @@ static bool filter_items(checker *c, expr *list, const struct names *names)
             return false;
         }
         if (condition->value.boolean)
-            list->args[kept++] = list->args[i];
+            made->args[made->arg_count++] = list->args[i];
     }
-    list->arg_count = kept;
     return true;
 }
 
@@ -214,8 +213,10 @@ expr *p2e_cel_check_transform(checker *c, node *n, const struct p2e_cel_function
                     "%s() is supported over lists in brackets alone: a rule in the kernel has "
                     "nowhere to put a new list; all() and exists() look at what is there",
                     n->name);
+    // The list may be a variable's value, which others look at, too.
+    expr *made = make(c, n, P2E_CEL_LIST_LITERAL, list->type, list->arg_count);
     bool map = function->shape == P2E_SHAPE_MAP;
-    if (!(map ? map_items(c, list, &names) : filter_items(c, list, &names)))
+    if (!made || !(map ? map_items(c, list, &names, made) : filter_items(c, list, &names, made)))
         return NULL;
-    return p2e_cel_finish_list(c, n, list);
+    return p2e_cel_finish_list(c, n, made);
 }
