@@ -159,6 +159,8 @@ static expr *check_list_index(checker *c, node *n, expr *list, expr *index)
     int64_t at = index->value.integer;
     if (is_constant_list(list) && at >= 0 && (uint64_t)at < list->arg_count)
         return list->args[at];
+    if (list->op == P2E_CEL_LIST_LITERAL && at >= 0 && (uint64_t)at < list->arg_count)
+        return fail(c, n->token, "of a list in brackets by index, all values must be constants");
     if (list->op == P2E_CEL_LIST_LITERAL)
         return fail(c, n->args[1]->span, "the list has no element %lld: it holds %zu",
                     (long long)at, list->arg_count);
