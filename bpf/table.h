@@ -39,6 +39,9 @@ enum p2e_entry_kind {
 #define P2E_ENTRY_HOOK     42 // 1: an emitted function takes the value
 #define P2E_ENTRY_CHILD    43 // 16: node of the submessage; of a scalar with a hook, the hook
 
+// Hooks of messages, by slot: the node is one that other fields may lead to, too.
+#define P2E_HOOK_MESSAGE 0x10000
+
 #define P2E_MEMBERS_MAX 255
 #define P2E_FRAMES_MAX  100 // submessages that may be open at once
 

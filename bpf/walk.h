@@ -88,12 +88,22 @@ static P2E_INLINE void p2e_note(struct p2e_state *s, u64 entry, u64 value)
 #endif
 }
 
+#if P2E_HAS_HOOKS
+static P2E_INLINE u32 p2e_hook_of(u64 entry)
+{
+    u32 kind = P2E_ENTRY_BITS(entry, KIND, 3);
+    if (kind == P2E_KIND_MESSAGE || kind == P2E_KIND_GROUP)
+        return P2E_HOOK_MESSAGE + P2E_ENTRY_BITS(entry, SLOT, 10);
+    return P2E_ENTRY_BITS(entry, CHILD, 16);
+}
+#endif
+
 // A value of a field: of a scalar as sent, of bytes and strings a text, of a message nothing.
 static P2E_INLINE void p2e_take(struct p2e_state *s, u64 entry, u64 value)
 {
 #if P2E_HAS_HOOKS
     // A number that a closed enum does not know is an unknown field: as if it had not been there.
-    if (entry >> P2E_ENTRY_HOOK & 1 && !p2e_hook(s, P2E_ENTRY_BITS(entry, CHILD, 16), value))
+    if (entry >> P2E_ENTRY_HOOK & 1 && !p2e_hook(s, p2e_hook_of(entry), value))
         return;
 #endif
     p2e_note(s, entry, value);

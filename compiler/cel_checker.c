@@ -115,8 +115,9 @@ static const struct p2e_field *find_field(checker *c, const struct p2e_cel_type 
     if (n->optional) {
         fail(c, n->token, "optional values (a.?b) are not supported");
     } else if (type->kind == P2E_CEL_LIST) {
-        fail(c, n->token, "a %s has no field \"%s\"; of a list, size() and \"in\" are supported",
-             name, n->name);
+        fail(c, n->token,
+             "a %s has no field \"%s\"; of a list, size(), all() and \"in\" are supported", name,
+             n->name);
     } else if (p2e_cel_is_time(type->kind)) {
         fail(c, n->token, "a %s has no fields; write %s for its seconds", name,
              type->kind == P2E_CEL_TIMESTAMP ? "int(a)" : "a.getSeconds()");
@@ -180,9 +181,22 @@ static const struct p2e_cel_variable *find_variable_named(checker *c, const char
     return NULL;
 }
 
+// One of the rule's own names, whatever macros call by that name.
+static const struct p2e_cel_variable *find_outermost(checker *c, const char *name)
+{
+    const struct p2e_cel_variable *v = c->variables;
+    for (size_t i = 0; i < c->context->name_count; i++) {
+        while (v && v->value != c->context->names[i].value)
+            v = v->outer;
+        if (v && strcmp(v->name, name) == 0)
+            return v;
+    }
+    return NULL;
+}
+
 static const struct p2e_cel_variable *find_variable(checker *c, node *n)
 {
-    return n->absolute ? NULL : find_variable_named(c, n->name);
+    return n->absolute ? find_outermost(c, n->name) : find_variable_named(c, n->name);
 }
 
 static expr *make_variable(checker *c, node *n, const struct p2e_cel_variable *variable)
@@ -417,7 +431,7 @@ static expr *apply_to(checker *c, node *n, const struct p2e_cel_function *functi
         return e;
     if (function->shape == P2E_SHAPE_EQUALITY && p2e_cel_is_list_test(args))
         return build(c, n, function, P2E_CEL_BOOL, args);
-    if (args[0]->op == P2E_CEL_LIST_LITERAL)
+    if (args[0]->op == P2E_CEL_LIST_LITERAL && (!args[1] || args[1]->op == P2E_CEL_LIST_LITERAL))
         return p2e_cel_apply_to_list(c, n, function, args);
     if (function->shape == P2E_SHAPE_EQUALITY && are_comparable(&types[0], &types[1]))
         types[1] = types[0];
@@ -557,7 +571,8 @@ static expr *check_get_field(checker *c, node *n)
     expr *message = check(c, n->args[0]), *name = message ? check(c, n->args[1]) : NULL;
     if (!name)
         return NULL;
-    if (name->op != P2E_CEL_CONST || name->type.kind != P2E_CEL_STRING)
+    if (name->op != P2E_CEL_CONST || name->type.kind != P2E_CEL_STRING ||
+        strlen(name->value.text.data) != name->value.text.size)
         return fail(c, n->args[1]->span, "getField() takes the field's name as a constant string");
     struct p2e_cel_node select = *n;
     select.name = name->value.text.data;

@@ -76,8 +76,8 @@ struct p2e_cel_expr *p2e_cel_has_key(const struct p2e_cel_checker *checker,
 bool p2e_cel_is_empty_list(const struct p2e_cel_expr *expr);
 // Are the two arguments of == a list of the message and one of constants that it can be equal to?
 bool p2e_cel_is_list_test(struct p2e_cel_expr *const args[2]);
-// size(), unique() and comparisons of a list in brackets, which is not constant or not compared with
-// a list of the message.
+// size(), unique() and comparisons of a list in brackets, which is not constant or not compared
+// with a list of the message.
 struct p2e_cel_expr *p2e_cel_apply_to_list(const struct p2e_cel_checker *checker,
                                            const struct p2e_cel_node *node,
                                            const struct p2e_cel_function *function,

@@ -32,7 +32,9 @@ static const struct p2e_cel_function operators[] = {
     {                                                                                              \
         name, P2E_CEL_CONST, P2E_SHAPE_NONE, false, 0, why                                         \
     }
-#define MACRO "macros over lists and maps are not supported yet; size() and \"in\" are"
+#define MACRO                                                                                      \
+    "a rule in the kernel has nowhere to put a new list; all(), exists() and exists_one() are "    \
+    "supported"
 #define TYPE                                                                                       \
     "what type a value has is known when the rule is compiled; it can be compared: type(a) == int"
 #define NEW_TEXT                                                                                   \
@@ -42,7 +44,7 @@ static const struct p2e_cel_function operators[] = {
     "positions in a string are not supported yet; startsWith(), endsWith() and contains() are"
 #define MATH      "the math functions are not supported yet"
 #define REAL      "write !(x.isNan() || x.isInf())"
-#define LISTS     "functions over lists are not supported yet; size() and \"in\" are"
+#define LISTS     "of a list, size(), unique(), all(), exists() and \"in\" are supported"
 #define EXTENSION "CEL's extensions are not supported"
 
 static const struct p2e_cel_function functions[] = {
@@ -194,7 +196,7 @@ const char *p2e_cel_function_nearest(const char *name)
     "a comparison with null is not supported; whether a field is set is asked with "               \
     "has(this.field)"
 #define MESSAGE_WHY "messages cannot be compared as a whole; compare their fields"
-#define LIST_WHY    "lists cannot be compared as a whole; compare size(), or ask with \"in\""
+#define LIST_WHY    "a list is compared with constants of its elements' type alone: list == [1, 2]"
 #define MAP_WHY     "maps cannot be compared as a whole; size() of a map is supported"
 #define REAL_WHY    "arithmetic on doubles is not supported: the kernel has no floating point"
 #define CONCAT_WHY                                                                                 \

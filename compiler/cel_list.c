@@ -99,10 +99,13 @@ bool p2e_cel_is_list_test(expr *const args[2])
     if (a->type.kind != P2E_CEL_LIST || b->type.kind != P2E_CEL_LIST)
         return false;
     const expr *constant = a->op == P2E_CEL_LIST_LITERAL ? a : b;
-    if (a->op == b->op || !is_constant_list(constant) || a->type.message || b->type.message)
+    if (a->op == b->op || !is_constant_list(constant))
         return false;
-    bool same = is_scalar(a->type.element) && a->type.element == b->type.element;
-    return same || p2e_cel_is_empty_list(a) || p2e_cel_is_empty_list(b);
+    if (p2e_cel_is_empty_list(constant))
+        return true;
+    if (a->type.message || b->type.message)
+        return false;
+    return is_scalar(a->type.element) && a->type.element == b->type.element;
 }
 
 static bool is_plain_list(const expr *list)
@@ -240,8 +243,9 @@ static expr *check_list_index(checker *c, node *n, expr *list, expr *index)
     if (list->op == P2E_CEL_LIST_LITERAL && is_plain_list(list))
         return list->args[at];
     if (list->op == P2E_CEL_LIST_LITERAL)
-        return fail(c, n->token, "a list in brackets is looked into where it holds constants or "
-                                 "fields");
+        return fail(c, n->token,
+                    "a list in brackets is looked into where it holds constants or "
+                    "fields");
     if (!is_scalar(list->type.element) || list->type.message)
         return fail(c, n->token,
                     "of a list by index, only elements that are scalars are supported");

@@ -29,6 +29,10 @@ static bool take_names(checker *c, node *n, struct names *names)
     }
     *names =
         (struct names){n->args[1]->name, two ? n->args[2]->name : NULL, n->args[n->arg_count - 1]};
+    if (two && strcmp(names->first, names->second) == 0) {
+        fail(c, n->args[2]->span, "the key and the value need a name each");
+        return false;
+    }
     return true;
 }
 

@@ -181,8 +181,8 @@ static const char *why_unsupported(const char *name)
     static const struct {
         const char *name, *why;
     } known[] = {
-        {"rule", "\"rule\" is for predefined rules, which are not supported yet"},
-        {"rules", "\"rules\" is for predefined rules, which are not supported yet"},
+        {"rule", "\"rule\" is for predefined rules"},
+        {"rules", "\"rules\" is for predefined rules"},
         {"bool", "types as values are not supported"},
         {"bytes", "types as values are not supported"},
         {"double", "types as values are not supported"},

@@ -416,7 +416,10 @@ static struct p2e_cel_node *parse_index(struct parser *p, struct p2e_cel_node *o
         append(p, &args, parse_item(p, true)) < 0 ||
         expect(p, P2E_TOKEN_BRACKET_CLOSE, "\"]\"") < 0)
         return NULL;
-    return make(p, P2E_NODE_INDEX, begin, open, &args);
+    struct p2e_cel_node *node = make(p, P2E_NODE_INDEX, begin, open, &args);
+    if (node)
+        node->optional = args.nodes[1]->optional;
+    return node;
 }
 
 static struct p2e_cel_node *parse_struct(struct parser *p, struct p2e_cel_node *type, size_t begin)

@@ -216,7 +216,7 @@ static void emit_hook_use(struct p2e_emitter *e, const struct p2e_use *use)
 {
     if (!p2e_use_is_hooked(use))
         return;
-    emit(e, "    case %u: {\n", use->child ? use->child->node : use->hook);
+    emit(e, "    case %u: {\n", use->child ? P2E_HOOK_MESSAGE + use->slot : use->hook);
     emit_hook_enum(e, use->field, use->place->discard_slot);
     if (!use->field->message)
         p2e_emit_element(e, use);

@@ -54,7 +54,8 @@ bool p2e_use_is_set(const struct p2e_use *use)
 {
     bool set = use->field->map && (use->size || use->elements);
     for (size_t i = 0; i < use->test_count && !set; i++)
-        set = use->field->map ? p2e_test_is_about_value(use->tests[i]) : use->tests[i]->op == P2E_CEL_UNIQUE;
+        set = use->field->map ? p2e_test_is_about_value(use->tests[i])
+                              : use->tests[i]->op == P2E_CEL_UNIQUE;
     return set;
 }
 
@@ -219,6 +220,9 @@ static int need_elements(const struct collector *c, struct p2e_use *use);
 
 static int collect_size(const struct collector *c, const struct p2e_cel_expr *expr)
 {
+    if (expr->args[0]->op == P2E_CEL_LIST_LITERAL)
+        return refuse(c, expr->args[0],
+                      "the size of a list in brackets is known of constants alone");
     if (expr->args[0]->type.kind != P2E_CEL_MAP)
         return collect_args(c, expr);
     struct p2e_use *use = need_select(c, expr->args[0]);
@@ -287,7 +291,8 @@ static int check_room(const struct collector *c, const struct p2e_use *use,
         results += p2e_test_is_about_value(use->tests[i]);
     if (!use->field->map || results <= RESULTS_MAX)
         return 0;
-    return refuse(c, expr, "more is asked of the entries of this map than can be remembered of each");
+    return refuse(c, expr,
+                  "more is asked of the entries of this map than can be remembered of each");
 }
 
 static int collect_macro(const struct collector *c, const struct p2e_cel_expr *expr)

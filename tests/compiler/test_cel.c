@@ -70,13 +70,27 @@ static void check_pair(const struct p2e_cel_expr *a, const struct p2e_cel_expr *
     assert_true(x == y || (any_numbers && is_number(x) && is_number(y)));
 }
 
+// A list or a map of the message, which a filter judges element by element.
+static void check_elements(const struct p2e_cel_expr *list)
+{
+    assert_int_equal(list->op, P2E_CEL_SELECT);
+    assert_true(list->field->repeated);
+    assert_int_equal(list->type.kind, list->field->map ? P2E_CEL_MAP : P2E_CEL_LIST);
+}
+
+static enum p2e_cel_kind key_kind(const struct p2e_cel_expr *map)
+{
+    return p2e_cel_type_of_field(&map->type.message->fields[0]).kind;
+}
+
 static void check_in(const struct p2e_cel_expr *e)
 {
-    assert_int_equal(e->arg_count, 2);
-    assert_int_equal(e->args[1]->type.kind, P2E_CEL_LIST);
-    assert_int_equal(e->args[1]->type.element, e->args[0]->type.kind);
     const struct p2e_cel_expr *list = e->args[1];
-    assert_true(list->op == P2E_CEL_LIST_LITERAL || list->op == P2E_CEL_SELECT);
+    assert_int_equal(e->arg_count, 2);
+    if (list->op != P2E_CEL_LIST_LITERAL)
+        check_elements(list);
+    assert_int_equal(e->args[0]->type.kind,
+                     list->type.kind == P2E_CEL_MAP ? key_kind(list) : list->type.element);
     for (size_t i = 0; i < list->arg_count && list->op == P2E_CEL_LIST_LITERAL; i++)
         check_pair(e->args[0], list->args[i], false);
 }
@@ -84,18 +98,35 @@ static void check_in(const struct p2e_cel_expr *e)
 static void check_macro(const struct p2e_cel_expr *e)
 {
     assert_int_equal(e->arg_count, 2);
-    assert_int_equal(e->args[0]->op, P2E_CEL_SELECT);
-    assert_int_equal(e->args[0]->type.kind, P2E_CEL_LIST);
+    check_elements(e->args[0]);
     assert_int_equal(e->args[1]->type.kind, P2E_CEL_BOOL);
 }
 
-// Of a time or a wrapper it is the message that holds it.
+// Of a time or a wrapper it is the message that holds it, of a map the entry.
 static void check_element(const struct p2e_cel_expr *e)
 {
+    const struct p2e_cel_expr *list = e->binder->args[0];
     assert_int_equal(e->arg_count, 0);
-    assert_int_equal(e->type.kind,
-                     e->type.message ? P2E_CEL_MESSAGE : e->binder->args[0]->type.element);
-    assert_ptr_equal(e->type.message, e->binder->args[0]->type.message);
+    assert_int_equal(e->type.kind, list->type.message ? P2E_CEL_MESSAGE : list->type.element);
+    assert_ptr_equal(e->type.message, list->type.message);
+}
+
+// What is found is a scalar, by a constant.
+static void check_at(const struct p2e_cel_expr *e)
+{
+    assert_int_equal(e->arg_count, 2);
+    check_elements(e->args[0]);
+    assert_int_equal(e->args[1]->op, P2E_CEL_CONST);
+    assert_int_equal(e->args[1]->type.kind,
+                     e->args[0]->type.kind == P2E_CEL_MAP ? key_kind(e->args[0]) : P2E_CEL_INT);
+    assert_true(e->type.kind <= P2E_CEL_BYTES && !e->type.message);
+}
+
+static void check_unique(const struct p2e_cel_expr *e)
+{
+    assert_int_equal(e->arg_count, 1);
+    assert_int_equal(e->args[0]->type.kind, P2E_CEL_LIST);
+    assert_int_equal(e->type.kind, P2E_CEL_BOOL);
 }
 
 static void check_conversion(const struct p2e_cel_expr *e)
@@ -140,9 +171,28 @@ static void check_time_part(const struct p2e_cel_expr *e)
     assert_int_equal(e->args[1]->type.kind, P2E_CEL_INT);
 }
 
+// One of them holds constants alone.
+static void check_lists(const struct p2e_cel_expr *e)
+{
+    bool constant[2] = {true, true};
+    for (size_t i = 0; i < 2; i++) {
+        const struct p2e_cel_expr *list = e->args[i];
+        assert_int_equal(list->type.kind, P2E_CEL_LIST);
+        constant[i] = list->op == P2E_CEL_LIST_LITERAL;
+        for (size_t k = 0; k < list->arg_count && constant[i]; k++)
+            constant[i] = list->args[k]->op == P2E_CEL_CONST;
+    }
+    assert_true(constant[0] || constant[1]);
+}
+
 static void check_comparison(const struct p2e_cel_expr *e)
 {
     assert_int_equal(e->arg_count, 2);
+    if (e->args[0]->type.kind == P2E_CEL_LIST) {
+        assert_true(e->op == P2E_CEL_EQ || e->op == P2E_CEL_NE);
+        check_lists(e);
+        return;
+    }
     check_pair(e->args[0], e->args[1], e->op >= P2E_CEL_LT);
 }
 
@@ -170,6 +220,12 @@ static void check_op(const struct p2e_cel_expr *e)
     case P2E_CEL_EXISTS:
     case P2E_CEL_EXISTS_ONE:
         check_macro(e);
+        return;
+    case P2E_CEL_AT:
+        check_at(e);
+        return;
+    case P2E_CEL_UNIQUE:
+        check_unique(e);
         return;
     case P2E_CEL_SELECT:
     case P2E_CEL_HAS:
