@@ -44,26 +44,35 @@ static void require_text(const struct p2e_error *err)
 static void emit(const struct p2e_plan *plan)
 {
     _cleanup_(p2e_buffer_free) struct p2e_buffer out = {0};
-    static const char *const messages[] = {""};
-    struct p2e_emit_names names = {"fuzz", "canonical", messages};
+    struct p2e_emit_names names = {"fuzz", "canonical"};
     struct p2e_error err = {0};
     char digest[65];
     if (p2e_emit(plan, &names, &out, digest, &err) < 0)
         require_text(&err);
 }
 
+// Owned by the plan from here on.
+static int add(struct p2e_rules *rules, const struct p2e_message *message, const char *text,
+               struct p2e_error *err)
+{
+    struct p2e_plan_rule rule = {.id = "rule", .expression = text};
+    if (p2e_rules_init(rules, false, err) < 0 ||
+        p2e_cel_compile(text, message, &schema, &rule.cel, err) < 0)
+        return -1;
+    return p2e_rules_add(rules, rules->root, &rule, err);
+}
+
 static void compile(const struct p2e_message *message, const char *text)
 {
     struct p2e_error err = {0};
     struct p2e_plan plan;
-    struct p2e_cel cel;
-    if (p2e_cel_compile(text, message, &schema, &cel, &err) < 0) {
+    struct p2e_rules rules;
+    if (add(&rules, message, text, &err) < 0) {
         require_text(&err);
+        p2e_rules_free(&rules);
         return;
     }
-    struct p2e_plan_rule *rules = calloc(1, sizeof(*rules)); // the plan's from here on
-    *rules = (struct p2e_plan_rule){cel, "rule", text};
-    if (p2e_plan_make(message, &schema, rules, 1, MAX_DEPTH, &plan, &err) < 0) {
+    if (p2e_plan_make(message, &schema, &rules, MAX_DEPTH, &plan, &err) < 0) {
         require_text(&err);
         return;
     }
