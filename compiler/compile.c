@@ -151,9 +151,10 @@ static int explain(const char *clang, int status, const char *said, const char *
         return p2e_error_set(err, "cannot write %s: %s", elf_path, strerror(ENOSPC));
     if (status > 128)
         return p2e_error_set(err,
-                             "the rules are too large together: %s takes more than %d s or %zu MiB "
-                             "for their program (signal %d)",
-                             clang, P2E_PROCESS_SECONDS, P2E_PROCESS_MEMORY >> 20, status - 128);
+                             "the rules are too large together: %s takes more than %u s or %zu MiB "
+                             "for their program (signal %d); P2E_COMPILE_SECONDS allows it more "
+                             "time",
+                             clang, p2e_process_seconds(), P2E_PROCESS_MEMORY >> 20, status - 128);
     if (strstr(said, "BPF stack limit"))
         return p2e_error_set(err, "a rule computes with more values at once than fit into the "
                                   "kernel's stack of 512 bytes; make several rules of it");

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -46,11 +47,19 @@ static int spawn(char *const argv[], int input, int said, pid_t *pid)
     return code;
 }
 
+unsigned p2e_process_seconds(void)
+{
+    const char *given = getenv("P2E_COMPILE_SECONDS");
+    unsigned long seconds = given ? strtoul(given, NULL, 10) : 0;
+    return seconds >= 1 && seconds <= 3600 ? (unsigned)seconds : P2E_PROCESS_SECONDS;
+}
+
 // What is handed to a tool may make it work for hours. It has begun already, and may have ended.
 static void limit(pid_t pid)
 {
     // LLVM's tools take the first SIGXCPU to tidy up, and end with the one a second later.
-    static const struct rlimit time = {P2E_PROCESS_SECONDS, P2E_PROCESS_SECONDS + 2};
+    unsigned seconds = p2e_process_seconds();
+    const struct rlimit time = {seconds, seconds + 2};
     static const struct rlimit memory = {P2E_PROCESS_MEMORY, P2E_PROCESS_MEMORY};
     prlimit(pid, RLIMIT_CPU, &time, NULL);
     prlimit(pid, RLIMIT_DATA, &memory, NULL);

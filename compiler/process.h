@@ -11,6 +11,9 @@
 #define P2E_PROCESS_SECONDS 3
 #define P2E_PROCESS_MEMORY  ((size_t)400 << 20)
 
+// The seconds: $P2E_COMPILE_SECONDS where that is a number from 1 to 3600.
+unsigned p2e_process_seconds(void);
+
 // Runs argv[0], found through PATH, with `input` as its standard input (NULL: empty) and nothing on
 // its standard output; waits for it. The beginning of what it writes to standard error is appended
 // to *said, trailing newlines cut. Returns its exit status (128 + the signal that ended it, which
