@@ -214,6 +214,10 @@ static int unknown_field(const struct p2e_cel_checker *checker, const struct p2e
     if (why)
         return p2e_error_at(checker->err, checker->text, part->token,
                             "%s has no field \"%s\", and %s", m->full_name, part->name, why);
+    if (p2e_message_field(m, part->name))
+        return p2e_error_at(checker->err, checker->text, part->token,
+                            "\"%s\" is a field of %s; write this.%s", part->name, m->full_name,
+                            part->name);
     if (near)
         return p2e_error_at(checker->err, checker->text, part->token,
                             "unknown field \"%s\" in %s; did you mean \"%s\"?", part->name,
