@@ -61,6 +61,8 @@ static void limit(pid_t pid)
     unsigned seconds = p2e_process_seconds();
     const struct rlimit time = {seconds, seconds + 2};
     static const struct rlimit memory = {P2E_PROCESS_MEMORY, P2E_PROCESS_MEMORY};
+    static const struct rlimit no_core = {0, 0}; // which SIGXCPU would leave
+    prlimit(pid, RLIMIT_CORE, &no_core, NULL);
     prlimit(pid, RLIMIT_CPU, &time, NULL);
     prlimit(pid, RLIMIT_DATA, &memory, NULL);
 }
