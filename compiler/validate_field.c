@@ -153,19 +153,6 @@ static const struct {
     {"any", "not_in", "!(this.type_url in rules.not_in)"},
 };
 
-static const struct p2e_cel_expr *make_rule_value(validator *v, const struct standard *s)
-{
-    struct p2e_cel_expr *e = p2e_arena_new(v->arena, struct p2e_cel_expr);
-    if (s->rule->map) {
-        p2e_validate_error(v, s->spot->path, "a predefined rule's value is no map");
-        return NULL;
-    }
-    if (e && p2e_cel_constant(s->rules->value.message, s->rule, v->arena, e) == 0)
-        return e;
-    p2e_validate_out_of_memory(v);
-    return NULL;
-}
-
 static int add_native(validator *v, const struct standard *s)
 {
     char id[128];
@@ -182,10 +169,9 @@ static int add_native(validator *v, const struct standard *s)
             continue;
         if (!text[0])
             return 0;
-        const struct p2e_cel_expr *value = make_rule_value(v, s);
         struct p2e_annotation annotation = {
             .id = id, .expression = text, .rules = s->rules, .raw = true};
-        annotation.shown = value ? p2e_validate_show(v, s->rule->name, value) : NULL;
+        annotation.shown = p2e_validate_show(v, rules, s->rule);
         return annotation.shown ? p2e_validate_add(v, s->spot, &annotation) : -1;
     }
     return p2e_error_set(v->err,
@@ -194,13 +180,26 @@ static int add_native(validator *v, const struct standard *s)
                          s->spot->path, id);
 }
 
+static const struct p2e_cel_expr *make_rule_value(validator *v, const struct standard *s)
+{
+    struct p2e_cel_expr *e = p2e_arena_new(v->arena, struct p2e_cel_expr);
+    if (s->rule->map) {
+        p2e_validate_error(v, s->spot->path, "a predefined rule's value is no map");
+        return NULL;
+    }
+    if (e && p2e_cel_constant(s->rules->value.message, s->rule, v->arena, e) == 0)
+        return e;
+    p2e_validate_out_of_memory(v);
+    return NULL;
+}
+
 static int add_predefined(validator *v, const struct standard *s)
 {
     dynamic *predefined;
     const struct p2e_message *type = v->predefined_option->message;
     const struct p2e_field *cel = p2e_message_field(type, "cel");
     const struct p2e_cel_expr *value = make_rule_value(v, s);
-    const char *shown = value ? p2e_validate_show(v, s->rule->name, value) : NULL;
+    const char *shown = value ? p2e_validate_show(v, s->rules->value.message, s->rule) : NULL;
     if (!shown || p2e_dynamic_decode(type, s->rule->predefined, v->arena, &predefined, v->err) < 0)
         return -1;
     for (size_t i = 0; cel && cel->message && i < p2e_dynamic_size(predefined, cel); i++) {

@@ -90,9 +90,10 @@ int p2e_validate_add_required(const struct p2e_validator *v, const struct p2e_sp
 int p2e_validate_add_defined(const struct p2e_validator *v, const struct p2e_spot *spot,
                              const struct p2e_enum *enumeration);
 
-// The rule `name`, which has this value, as a person writes it (validate_show.c). NULL is an error.
-const char *p2e_validate_show(const struct p2e_validator *v, const char *name,
-                              const struct p2e_cel_expr *value);
+// Field `rule` of `rules`, and what it is judged together with, as a person writes it
+// (validate_show.c). NULL is an error.
+const char *p2e_validate_show(const struct p2e_validator *v, const struct p2e_dynamic *rules,
+                              const struct p2e_field *rule);
 
 // ---- Values (validate_field.c) ------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-// A standard rule as a person writes it: "gt = 5", "in = [1, 2]".
+// A standard rule as a person writes it: "gt = 5, lt = 9", "in = [1, 2]".
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -75,20 +75,41 @@ static void show_one(struct p2e_buffer *out, const struct p2e_cel_expr *e)
     }
 }
 
-const char *p2e_validate_show(const struct p2e_validator *v, const char *name,
-                              const struct p2e_cel_expr *value)
+static void show_rule(struct p2e_buffer *out, const char *name, const struct p2e_cel_expr *value)
 {
-    _cleanup_(p2e_buffer_free) struct p2e_buffer out = {0};
     bool list = value->op == P2E_CEL_LIST_LITERAL;
-    p2e_buffer_printf(&out, list ? "%s = [" : "%s = ", name);
-    for (size_t i = 0; list && i < value->arg_count && out.size < VALUE_MAX; i++) {
-        p2e_buffer_printf(&out, "%s", i ? ", " : "");
-        show_one(&out, value->args[i]);
+    p2e_buffer_printf(out, list ? "%s = [" : "%s = ", name);
+    for (size_t i = 0; list && i < value->arg_count && out->size < VALUE_MAX; i++) {
+        p2e_buffer_printf(out, "%s", i ? ", " : "");
+        show_one(out, value->args[i]);
     }
     if (!list)
-        show_one(&out, value);
-    p2e_buffer_printf(&out, out.size >= VALUE_MAX ? "…" : list ? "]" : "");
-    const char *shown = out.failed ? NULL : p2e_arena_copy(v->arena, out.data, out.size);
+        show_one(out, value);
+    p2e_buffer_printf(out, out->size >= VALUE_MAX ? "…" : list ? "]" : "");
+}
+
+// Rules that are members of oneofs count together: those of a range, above all.
+static bool goes_with(const struct p2e_field *rule, const struct p2e_field *other)
+{
+    return rule == other || (rule->oneof && other->oneof && rule->oneof != other->oneof);
+}
+
+const char *p2e_validate_show(const struct p2e_validator *v, const struct p2e_dynamic *rules,
+                              const struct p2e_field *rule)
+{
+    _cleanup_(p2e_buffer_free) struct p2e_buffer out = {0};
+    bool failed = false;
+    for (const struct p2e_field *f = NULL; !failed && (f = p2e_dynamic_next(rules, f));) {
+        struct p2e_cel_expr value = {0};
+        if (!goes_with(rule, f) || f->map)
+            continue;
+        failed = p2e_cel_constant(rules, f, v->arena, &value) < 0;
+        p2e_buffer_printf(&out, "%s", out.size ? ", " : "");
+        if (!failed)
+            show_rule(&out, f->name, &value);
+    }
+    const char *shown =
+        failed || out.failed ? NULL : p2e_arena_copy(v->arena, out.data ? out.data : "", out.size);
     if (!shown)
         p2e_validate_out_of_memory(v);
     return shown;
