@@ -134,6 +134,8 @@ bool p2e_cel_offer_bool(const struct p2e_cel_checker *checker, const struct p2e_
 // The constant that `expr` is, where its arguments are folded already; else `expr`. What would be
 // an error when evaluated (overflow, division by zero) is left as it is.
 struct p2e_cel_expr *p2e_cel_fold(struct p2e_cel_expr *expr);
+// Is it a list in brackets that holds constants alone?
+bool p2e_cel_is_constant_list(const struct p2e_cel_expr *expr);
 // `expr` itself as a constant of its type.
 struct p2e_cel_expr *p2e_cel_become(struct p2e_cel_expr *expr, struct p2e_cel_value value);
 

@@ -293,7 +293,7 @@ static struct p2e_cel_expr *fold_in(struct p2e_cel_expr *expr)
     return become_bool(expr, false);
 }
 
-static bool is_constant_list(const struct p2e_cel_expr *expr)
+bool p2e_cel_is_constant_list(const struct p2e_cel_expr *expr)
 {
     return expr->op == P2E_CEL_LIST_LITERAL && all_const(expr);
 }
@@ -331,10 +331,10 @@ static bool equal_lists(const struct p2e_cel_expr *a, const struct p2e_cel_expr 
 
 struct p2e_cel_expr *p2e_cel_fold(struct p2e_cel_expr *expr)
 {
-    if (expr->arg_count == 1 && is_constant_list(expr->args[0]))
+    if (expr->arg_count == 1 && p2e_cel_is_constant_list(expr->args[0]))
         return fold_list(expr);
-    if ((expr->op == P2E_CEL_EQ || expr->op == P2E_CEL_NE) && is_constant_list(expr->args[0]) &&
-        is_constant_list(expr->args[1]))
+    if ((expr->op == P2E_CEL_EQ || expr->op == P2E_CEL_NE) &&
+        p2e_cel_is_constant_list(expr->args[0]) && p2e_cel_is_constant_list(expr->args[1]))
         return become_bool(expr,
                            equal_lists(expr->args[0], expr->args[1]) == (expr->op == P2E_CEL_EQ));
     if (expr->op == P2E_CEL_AND || expr->op == P2E_CEL_OR)

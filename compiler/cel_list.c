@@ -77,17 +77,6 @@ expr *p2e_cel_check_list(checker *c, node *n)
     return e ? p2e_cel_finish_list(c, n, e) : NULL;
 }
 
-static bool is_constant_list(const expr *e)
-{
-    if (e->op != P2E_CEL_LIST_LITERAL)
-        return false;
-    for (size_t i = 0; i < e->arg_count; i++) {
-        if (e->args[i]->op != P2E_CEL_CONST)
-            return false;
-    }
-    return true;
-}
-
 static bool is_scalar(enum p2e_cel_kind kind)
 {
     return kind <= P2E_CEL_BYTES;
@@ -99,7 +88,7 @@ bool p2e_cel_is_list_test(expr *const args[2])
     if (a->type.kind != P2E_CEL_LIST || b->type.kind != P2E_CEL_LIST)
         return false;
     const expr *constant = a->op == P2E_CEL_LIST_LITERAL ? a : b;
-    if (a->op == b->op || !is_constant_list(constant))
+    if (a->op == b->op || !p2e_cel_is_constant_list(constant))
         return false;
     if (p2e_cel_is_empty_list(constant))
         return true;
@@ -162,7 +151,7 @@ expr *p2e_cel_apply_to_list(checker *c, node *n, const struct p2e_cel_function *
             e->value.integer = (int64_t)args[0]->arg_count;
         return e;
     }
-    if (function->op == P2E_CEL_UNIQUE && is_constant_list(args[0])) {
+    if (function->op == P2E_CEL_UNIQUE && p2e_cel_is_constant_list(args[0])) {
         expr *e = make(c, n, P2E_CEL_UNIQUE, (struct p2e_cel_type){.kind = P2E_CEL_BOOL}, 1);
         if (!e)
             return NULL;

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "compiler/cel_checker.h"
+#include "compiler/cel_view.h"
 #include "compiler/validate_private.h"
 
 typedef const struct p2e_validator validator;
@@ -57,35 +57,25 @@ static const char *scalar_kind(enum p2e_type type)
 
 static const struct {
     const char *message, *kind;
-    bool wrapper;
 } known_messages[] = {
-    {"google.protobuf.Any", "any", false},
-    {"google.protobuf.Duration", "duration", false},
-    {"google.protobuf.FieldMask", "field_mask", false},
-    {"google.protobuf.Timestamp", "timestamp", false},
-    {"google.protobuf.BoolValue", "bool", true},
-    {"google.protobuf.BytesValue", "bytes", true},
-    {"google.protobuf.DoubleValue", "double", true},
-    {"google.protobuf.FloatValue", "float", true},
-    {"google.protobuf.Int32Value", "int32", true},
-    {"google.protobuf.Int64Value", "int64", true},
-    {"google.protobuf.StringValue", "string", true},
-    {"google.protobuf.UInt32Value", "uint32", true},
-    {"google.protobuf.UInt64Value", "uint64", true},
+    {"google.protobuf.Any", "any"},
+    {"google.protobuf.Duration", "duration"},
+    {"google.protobuf.FieldMask", "field_mask"},
+    {"google.protobuf.Timestamp", "timestamp"},
 };
 
-// NULL for a message that takes CEL alone.
-static const char *kind_of(const struct p2e_field *field, bool element, bool *wrapper)
+// NULL for a message that takes CEL alone. `wrapped` is the field of a wrapper's scalar, else NULL.
+static const char *kind_of(const struct p2e_field *field, bool element,
+                           const struct p2e_field *wrapped)
 {
-    *wrapper = false;
     if (field->repeated && !element)
         return field->map ? "map" : "repeated";
+    if (wrapped)
+        return scalar_kind(wrapped->type);
     for (size_t i = 0; field->message && i < sizeof(known_messages) / sizeof(known_messages[0]);
          i++) {
-        if (strcmp(known_messages[i].message, field->message->full_name) == 0) {
-            *wrapper = known_messages[i].wrapper;
+        if (strcmp(known_messages[i].message, field->message->full_name) == 0)
             return known_messages[i].kind;
-        }
     }
     return scalar_kind(field->type);
 }
@@ -274,12 +264,14 @@ static int check_kind(validator *v, const struct p2e_spot *spot, const struct p2
 int p2e_validate_value(validator *v, const struct p2e_spot *spot, const struct p2e_field *field,
                        bool element, dynamic *rules)
 {
-    bool wrapper;
-    const char *expected = kind_of(field, element, &wrapper);
+    bool single = !field->repeated || element;
+    const struct p2e_field *wrapped =
+        field->message && single ? p2e_cel_wrapped(field->message) : NULL;
+    const char *expected = kind_of(field, element, wrapped);
     const struct p2e_field *kind;
     struct p2e_spot inner = *spot;
-    inner.value = wrapper ? p2e_validate_select(v, spot->value, &field->message->fields[0])
-                          : p2e_validate_view(v, spot->value);
+    inner.value =
+        wrapped ? p2e_validate_select(v, spot->value, wrapped) : p2e_validate_view(v, spot->value);
     if (!inner.value || p2e_validate_cel(v, &inner, v->field_option->message, rules) < 0 ||
         find_kind(v, spot, rules, &kind) < 0)
         return -1;

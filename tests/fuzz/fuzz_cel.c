@@ -6,12 +6,10 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "compiler/emit.h"
+#include "tests/fuzz/planning.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MAX_DEPTH 100
 
 static const char *const types[] = {
     "demo.v1.Rules",
@@ -34,23 +32,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     exit(1);
 }
 
-// An error is a sentence.
-static void require_text(const struct p2e_error *err)
-{
-    if (!err->text[0] || !memchr(err->text, '\0', sizeof(err->text)))
-        abort();
-}
-
-static void emit(const struct p2e_plan *plan)
-{
-    _cleanup_(p2e_buffer_free) struct p2e_buffer out = {0};
-    struct p2e_emit_names names = {"fuzz", "canonical"};
-    struct p2e_error err = {0};
-    char digest[65];
-    if (p2e_emit(plan, &names, &out, digest, &err) < 0)
-        require_text(&err);
-}
-
 // Owned by the plan from here on.
 static int add(struct p2e_rules *rules, const struct p2e_message *message, const char *text,
                struct p2e_error *err)
@@ -65,19 +46,13 @@ static int add(struct p2e_rules *rules, const struct p2e_message *message, const
 static void compile(const struct p2e_message *message, const char *text)
 {
     struct p2e_error err = {0};
-    struct p2e_plan plan;
     struct p2e_rules rules;
     if (add(&rules, message, text, &err) < 0) {
         require_text(&err);
         p2e_rules_free(&rules);
         return;
     }
-    if (p2e_plan_make(message, &schema, &rules, MAX_DEPTH, &plan, &err) < 0) {
-        require_text(&err);
-        return;
-    }
-    emit(&plan);
-    p2e_plan_free(&plan);
+    plan_and_emit(message, &schema, &rules);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

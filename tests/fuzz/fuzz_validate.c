@@ -7,13 +7,11 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "compiler/emit.h"
 #include "compiler/validate.h"
+#include "tests/fuzz/planning.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MAX_DEPTH 32
 
 static struct p2e_schema schema;
 
@@ -29,26 +27,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     exit(1);
 }
 
-static void require_text(const struct p2e_error *err)
-{
-    if (!err->text[0] || !memchr(err->text, '\0', sizeof(err->text)))
-        abort();
-}
-
-static void emit(const struct p2e_plan *plan)
-{
-    _cleanup_(p2e_buffer_free) struct p2e_buffer out = {0};
-    struct p2e_emit_names names = {"fuzz", "canonical"};
-    struct p2e_error err = {0};
-    char digest[65];
-    if (p2e_emit(plan, &names, &out, digest, &err) < 0)
-        require_text(&err);
-}
-
 static void compile(const struct p2e_message *message)
 {
     struct p2e_error err = {0};
-    struct p2e_plan plan;
     struct p2e_rules rules;
     if (p2e_rules_init(&rules, false, &err) < 0 ||
         p2e_validate_rules(message, &schema, &rules, &err) < 0) {
@@ -56,12 +37,7 @@ static void compile(const struct p2e_message *message)
         p2e_rules_free(&rules);
         return;
     }
-    if (p2e_plan_make(message, &schema, &rules, MAX_DEPTH, &plan, &err) < 0) {
-        require_text(&err);
-        return;
-    }
-    emit(&plan);
-    p2e_plan_free(&plan);
+    plan_and_emit(message, &schema, &rules);
 }
 
 // With the changed annotation in the place of the one that is there, for as long as it takes.
