@@ -41,7 +41,7 @@ class Table:
 
     def __init__(self, elf, shared=False):
         self.object = ctypes.c_void_p(libbpf.bpf_object__open_file(str(elf).encode(), None))
-        options = struct.pack("<5I", 0, STATES, shared, 0, 0)
+        options = struct.pack("<6I", 0, STATES, shared, 0, 0, 0)
         assert libbpf.bpf_map__set_initial_value(self.map(".rodata.options"), options, len(options)) == 0
         for name in ("p2e_state", "p2e_distinct"):
             assert libbpf.bpf_map__set_max_entries(self.map(name), STATES) == 0
