@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from first_byte import ROOT_WITHOUT_BPF, SANITIZED, UNPRIVILEGED
-from p2e import COMMAND, LIBRARY, RULES, Home, note, tools_without
+from p2e import COMMAND, LIBRARY, PROTO, RULES, Home, note, tools_without
 
 PYTHON = "/usr/bin/python3"
 UNFILTERED = "cannot be filtered by a preloaded library"
@@ -226,6 +226,19 @@ def test_rules_change_between_two_runs(compiled):
     assert converse(compiled, *MESSAGES) == (GOOD, "")
     compiled.configure(note={"rules": [{**RULES[1], "message": "other words"}]})
     assert converse(compiled, *MESSAGES) == (GOOD[:1] + [ALL[1]] + GOOD[1:], "")
+
+
+def test_second_run_with_another_schema(compiled):
+    """What is pinned gives way to what the same rules come to now; without privilege it counts."""
+    compiled.configure(note={"rules": ["number >= 0"]})
+    negative = note("", 3)  # as a sint32, which is sent in zigzag, it is -2
+    everything = ([negative.hex()], "")
+    assert converse(compiled, negative) == everything
+    compiled.write("note.proto", PROTO.replace("int32 number", "sint32 number"))
+    compiled.folder.chmod(0o777)
+    assert converse(compiled, negative, prefix=UNPRIVILEGED) == everything
+    assert converse(compiled, negative) == ([], "")
+    assert converse(compiled, negative, prefix=UNPRIVILEGED) == ([], "")
 
 
 def test_pinned_and_without_privilege(compiled):
