@@ -44,6 +44,62 @@ __attribute__((format(printf, 3, 4))) struct p2e_cel_expr *p2e_cel_fail(
 bool p2e_cel_is_bool(const struct p2e_cel_checker *checker, const struct p2e_cel_expr *expr,
                      const char *what);
 
+// ---- Names and selections (cel_select.c) --------------------------------------------------------
+
+// a.b.c: the IDENT first, then a SELECT each.
+struct p2e_cel_path {
+    const struct p2e_cel_node *parts[P2E_CEL_DEPTH_MAX];
+    size_t count;
+};
+
+// False when the node is not names with dots between them.
+bool p2e_cel_collect_path(const struct p2e_cel_node *node, struct p2e_cel_path *path);
+// The variable that an IDENT names; NULL for none.
+const struct p2e_cel_variable *p2e_cel_find_variable(const struct p2e_cel_checker *checker,
+                                                     const struct p2e_cel_node *node);
+// An IDENT or a SELECT.
+struct p2e_cel_expr *p2e_cel_check_name(const struct p2e_cel_checker *checker,
+                                        const struct p2e_cel_node *node);
+struct p2e_cel_expr *p2e_cel_check_has(const struct p2e_cel_checker *checker,
+                                       const struct p2e_cel_node *node);
+// operand.name, the node's name.
+struct p2e_cel_expr *p2e_cel_select_field(const struct p2e_cel_checker *checker,
+                                          struct p2e_cel_expr *operand,
+                                          const struct p2e_cel_node *node);
+// The error for a message that p2e_cel_is_special(). Returns NULL.
+struct p2e_cel_expr *p2e_cel_special_message(const struct p2e_cel_checker *checker,
+                                             struct p2e_span span, const struct p2e_cel_type *type);
+
+// ---- Overloads (cel_apply.c) --------------------------------------------------------------------
+
+// An operator or a function, applied to the node's arguments.
+struct p2e_cel_expr *p2e_cel_apply(const struct p2e_cel_checker *checker,
+                                   const struct p2e_cel_node *node,
+                                   const struct p2e_cel_function *function);
+// Points at the literal among two nodes that would have to be written otherwise, and says how.
+// False when there is none. `function`: NULL, or the other way must be an overload of it.
+bool p2e_cel_offer_rewrite(const struct p2e_cel_checker *checker,
+                           const struct p2e_cel_node *const *nodes,
+                           struct p2e_cel_expr *const *args, const char *sentence,
+                           const struct p2e_cel_function *function);
+// What to say where no literal is to blame.
+const char *p2e_cel_mismatch_hint(const struct p2e_cel_type *a, const struct p2e_cel_type *b);
+// With dyn(), a number can be equal to one of another kind.
+bool p2e_cel_are_comparable(const struct p2e_cel_type *a, const struct p2e_cel_type *b);
+// Does the function take a time zone?
+bool p2e_cel_takes_zone(const struct p2e_cel_function *function);
+
+// ---- Calls, in, types ---------------------------------------------------------------------------
+
+struct p2e_cel_expr *p2e_cel_check_call(const struct p2e_cel_checker *checker,
+                                        const struct p2e_cel_node *node); // cel_call.c
+struct p2e_cel_expr *p2e_cel_check_in(const struct p2e_cel_checker *checker,
+                                      const struct p2e_cel_node *node); // cel_in.c
+// type(a) == int (cel_type.c)
+bool p2e_cel_is_type_test(const struct p2e_cel_checker *checker, const struct p2e_cel_node *node);
+struct p2e_cel_expr *p2e_cel_check_type_test(const struct p2e_cel_checker *checker,
+                                             const struct p2e_cel_node *node);
+
 // ---- Macros (cel_macro.c) -----------------------------------------------------------------------
 
 struct p2e_cel_expr *p2e_cel_check_macro(const struct p2e_cel_checker *checker,
@@ -89,12 +145,6 @@ struct p2e_cel_type p2e_cel_element_type(const struct p2e_cel_type *list);
 bool p2e_cel_is_special(const struct p2e_cel_type *type);
 
 // ---- Names (cel_names.c) ------------------------------------------------------------------------
-
-// a.b.c: the IDENT first, then a SELECT each.
-struct p2e_cel_path {
-    const struct p2e_cel_node *parts[P2E_CEL_DEPTH_MAX];
-    size_t count;
-};
 
 // The enum value that the path names, looked for in the message's package, then outwards. NULL when
 // there is none.

@@ -1,16 +1,8 @@
 // Lists in brackets, and values by index and key.
 #include <string.h>
 
-#include "compiler/cel_checker.h"
+#include "compiler/cel_short.h"
 #include "compiler/cel_view.h"
-
-#define fail  p2e_cel_fail
-#define make  p2e_cel_make
-#define check p2e_cel_check_node
-
-typedef const struct p2e_cel_checker checker;
-typedef const struct p2e_cel_node node;
-typedef struct p2e_cel_expr expr;
 
 // ---- Lists in brackets --------------------------------------------------------------------------
 
@@ -77,7 +69,8 @@ expr *p2e_cel_check_list(checker *c, node *n)
     return e ? p2e_cel_finish_list(c, n, e) : NULL;
 }
 
-static bool is_scalar(enum p2e_cel_kind kind)
+// A scalar that is kept as one value: no time.
+static bool is_basic(enum p2e_cel_kind kind)
 {
     return kind <= P2E_CEL_BYTES;
 }
@@ -94,7 +87,7 @@ bool p2e_cel_is_list_test(expr *const args[2])
         return true;
     if (a->type.message || b->type.message)
         return false;
-    return is_scalar(a->type.element) && a->type.element == b->type.element;
+    return is_basic(a->type.element) && a->type.element == b->type.element;
 }
 
 static bool is_plain_list(const expr *list)
@@ -126,7 +119,7 @@ static expr *compare_lists(checker *c, node *n, enum p2e_cel_op op, expr *a, exp
 {
     bool plain = is_plain_list(a) && is_plain_list(b);
     if (!plain || (a->arg_count > 0 && b->arg_count > 0 &&
-                   (a->type.element != b->type.element || !is_scalar(a->type.element))))
+                   (a->type.element != b->type.element || !is_basic(a->type.element))))
         return fail(c, n->token,
                     "lists in brackets are compared where both hold constants or fields of one "
                     "scalar type");
@@ -209,7 +202,7 @@ static expr *index_map(checker *c, node *n, expr *map, expr *key)
         return fail(c, key->span,
                     "a map's value is found by a constant key alone: entries are judged as they "
                     "pass, before the other fields are known");
-    if (!is_scalar(value.kind) || value.message)
+    if (!is_basic(value.kind) || value.message)
         return fail(c, n->token, "of a map by key, only values that are scalars are supported");
     expr *e = make(c, n, P2E_CEL_AT, value, 2);
     if (!e)
@@ -235,7 +228,7 @@ static expr *check_list_index(checker *c, node *n, expr *list, expr *index)
         return fail(c, n->token,
                     "a list in brackets is looked into where it holds constants or "
                     "fields");
-    if (!is_scalar(list->type.element) || list->type.message)
+    if (!is_basic(list->type.element) || list->type.message)
         return fail(c, n->token,
                     "of a list by index, only elements that are scalars are supported");
     expr *e = make(c, n, P2E_CEL_AT, p2e_cel_element_type(&list->type), 2);

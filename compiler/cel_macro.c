@@ -2,16 +2,8 @@
 // elements; over a list in brackets they are written out, and so are map() and filter().
 #include <string.h>
 
-#include "compiler/cel_checker.h"
+#include "compiler/cel_short.h"
 #include "compiler/cel_view.h"
-
-#define fail  p2e_cel_fail
-#define make  p2e_cel_make
-#define check p2e_cel_check_node
-
-typedef const struct p2e_cel_checker checker;
-typedef const struct p2e_cel_node node;
-typedef struct p2e_cel_expr expr;
 
 // One name, or two: of a map its key and its value.
 struct names {
