@@ -255,43 +255,45 @@ ROWS = {
         ("P", wire(A.Sets(named={1: A.Sets.Set(m={7: 5})}), A.Sets(named={1: A.Sets.Set(m={7: 6, 8: 6})}))),
     ],
     "Tree": [
-        ("P", T(v=6)), ("v:int32.gt", T()), ("P", T(v=6, left=T(v=6))), ("left.v:int32.gt", T(v=6, left=T())),
-        ("left.v:int32.gt", T(v=6, left=T(v=6, left=T(v=6, left=T(v=5))))), ("left.v:int32.gt", T(v=6, left=T(v=5, left=T(v=6, left=T(v=6))))),
-        ("left.v:int32.gt", T(v=6, kids=[T(v=6), T(v=6, kids=[T(v=6)] * 3 + [T(v=0)]), T(v=6)])), ("left.v:int32.gt", T(v=6, kids=[T(v=5, kids=[T(v=6)])])),
-        ("left.v:int32.gt", T(v=6, named={"a": T(v=6, named={"b": T(v=5)})})), ("P", T(v=6, named={"a": T(v=6, named={"b": T(v=6)})}, kids=[T(v=7, left=T(v=8))])),
+        ("P", T(v=6)), ("v:int32.gt", T()), ("P", T(v=6, left=T(v=6))), ("Tree.v:int32.gt", T(v=6, left=T())),
+        ("Tree.v:int32.gt", T(v=6, left=T(v=6, left=T(v=6, left=T(v=5))))), ("Tree.v:int32.gt", T(v=6, left=T(v=5, left=T(v=6, left=T(v=6))))),
+        ("Tree.v:int32.gt", T(v=6, kids=[T(v=6), T(v=6, kids=[T(v=6)] * 3 + [T(v=0)]), T(v=6)])), ("Tree.v:int32.gt", T(v=6, kids=[T(v=5, kids=[T(v=6)])])),
+        ("Tree.v:int32.gt", T(v=6, named={"a": T(v=6, named={"b": T(v=5)})})), ("P", T(v=6, named={"a": T(v=6, named={"b": T(v=6)})}, kids=[T(v=7, left=T(v=8))])),
         # what is around is as it was: sent before what is within, and after it
         ("P", wire(T(v=6), sub(2, T(v=6), sub(3, T(v=7), sub(2, T(v=8))), sub(3, T(v=9))))), ("P", wire(T(v=6), sub(2, sub(3, sub(2, T(v=8)), T(v=7)), sub(3, T(v=9)), T(v=6)))),
-        ("left.v:int32.gt", wire(T(v=6), sub(2, T(v=5), sub(3, T(v=7))))), ("left.v:int32.gt", wire(T(v=6), sub(3, T(v=6), sub(3)))), ("left.v:int32.gt", wire(T(v=6), sub(3, sub(3, T(v=6))))),
+        ("Tree.v:int32.gt", wire(T(v=6), sub(2, T(v=5), sub(3, T(v=7))))), ("Tree.v:int32.gt", wire(T(v=6), sub(3, T(v=6), sub(3)))), ("Tree.v:int32.gt", wire(T(v=6), sub(3, sub(3, T(v=6))))),
         ("P", wire(T(v=6), sub(3, T(v=5), sub(3, T(v=7)), number(1, 6)))),
         # lists and maps of what is around
-        ("left.xs:repeated.unique", wire(T(v=6), sub(3, T(v=6, xs=[7]), sub(3, T(v=6, xs=[8])), T(xs=[7])))), ("P", wire(T(v=6), sub(3, T(v=6, xs=[7]), sub(3, T(v=6, xs=[7])), T(xs=[8])))),
-        ("left.xs[]:int32.gt", wire(T(v=6), sub(3, T(v=6, xs=[5]), sub(3, T(v=6, xs=[7])), T(xs=[8])))), ("P", wire(T(v=6, xs=[9]), sub(3, T(v=6, xs=[9])), T(xs=[10]))),
+        ("Tree.xs:repeated.unique", wire(T(v=6), sub(3, T(v=6, xs=[7]), sub(3, T(v=6, xs=[8])), T(xs=[7])))), ("P", wire(T(v=6), sub(3, T(v=6, xs=[7]), sub(3, T(v=6, xs=[7])), T(xs=[8])))),
+        ("Tree.xs[]:int32.gt", wire(T(v=6), sub(3, T(v=6, xs=[5]), sub(3, T(v=6, xs=[7])), T(xs=[8])))), ("P", wire(T(v=6, xs=[9]), sub(3, T(v=6, xs=[9])), T(xs=[10]))),
         ("xs:repeated.unique", wire(T(v=6, xs=[9]), sub(3, T(v=6, xs=[9])), T(xs=[9]))),
-        ("P", wire(T(v=6), sub(3, T(v=6, m={1: 5}), sub(3, T(v=6, m={1: 6})), T(m={1: 6})))), ("left.m[value]:int32.gt", wire(T(v=6), sub(3, T(v=6, m={1: 6}), sub(3, T(v=6, m={1: 6})), T(m={1: 5})))),
+        ("P", wire(T(v=6), sub(3, T(v=6, m={1: 5}), sub(3, T(v=6, m={1: 6})), T(m={1: 6})))), ("Tree.m[value]:int32.gt", wire(T(v=6), sub(3, T(v=6, m={1: 6}), sub(3, T(v=6, m={1: 6})), T(m={1: 5})))),
         ("m[value]:int32.gt", wire(T(v=6, m={1: 6}), sub(3, T(v=6, m={1: 6})), T(m={1: 5}))), ("P", wire(T(v=6, m={1: 5}), sub(3, T(v=6, m={1: 6})), T(m={1: 6}))),
         # a key's last entry stands
-        ("P", wire(T(v=6), T(named={"a": T(v=5)}), T(named={"a": T(v=6)}))), ("left.v:int32.gt", wire(T(v=6), T(named={"a": T(v=6)}), T(named={"a": T(v=5)}))),
+        ("P", wire(T(v=6), T(named={"a": T(v=5)}), T(named={"a": T(v=6)}))), ("Tree.v:int32.gt", wire(T(v=6), T(named={"a": T(v=6)}), T(named={"a": T(v=5)}))),
         ("P", wire(T(v=6), T(named={"a": T(v=6, kids=[T(v=1)])}), T(named={"a": T(v=6)}))),
+        # such a value is there
+        ("named[value]:required", wire(T(v=6), sub(4, sub(1, b"a")))), ("P", wire(T(v=6), sub(4, sub(1, b"a")), T(named={"a": T(v=6)}))),
+        ("named[value]:required", wire(T(v=6), T(named={"a": T(v=6)}), sub(4))), ("Tree.named[value]:required", wire(T(v=6), sub(3, T(v=6), sub(4)))),
         # a message in two parts
         ("M", wire(T(v=6), T(left=T(v=6)), T(left=T(v=6)))), ("M", wire(T(v=6), sub(3, T(v=6), T(left=T(v=6)), T(left=T(v=6))))),
         ("P", wire(T(v=6), T(kids=[T(v=6, left=T(v=6))] * 5))),
         # two kinds that hold each other
-        ("P", T(v=6, ping=A.Ping(p=6, pong=A.Pong(q="abc", ping=A.Ping(p=6))))), # the rules of such a kind have one id, of the place where it was met first
-        ("left.ping.pong.ping.p:int32.gt", T(v=6, ping=A.Ping())),
-        ("left.ping.pong.q:string.max_len", T(v=6, left=T(v=6, ping=A.Ping(p=6, pong=A.Pong(q="abcd"))))),
+        ("P", T(v=6, ping=A.Ping(p=6, pong=A.Pong(q="abc", ping=A.Ping(p=6))))), ("Ping.p:int32.gt", T(v=6, ping=A.Ping())),
+        ("Tree.ping.pong.q:string.max_len", T(v=6, left=T(v=6, ping=A.Ping(p=6, pong=A.Pong(q="abcd"))))),
     ],
     "Ping": [
         ("P", A.Ping(p=6)), ("P", A.Ping(p=6, pong=A.Pong())), ("pong.q:string.max_len", A.Ping(p=6, pong=A.Pong(q="abcd"))),
-        ("pong.ping.p:int32.gt", A.Ping(p=6, pong=A.Pong(ping=A.Ping(p=5)))),
-        ("pong.ping.pong.q:string.max_len", A.Ping(p=6, pong=A.Pong(ping=A.Ping(p=6, pong=A.Pong(q="abcd"))))),
+        ("Ping.p:int32.gt", A.Ping(p=6, pong=A.Pong(ping=A.Ping(p=5)))),
+        ("Ping.pong.q:string.max_len", A.Ping(p=6, pong=A.Pong(ping=A.Ping(p=6, pong=A.Pong(q="abcd"))))),
         ("P", deep(lambda m: A.Ping(p=6, pong=A.Pong(q="abc", ping=m)), 15, A.Ping(p=6))),
-        ("pong.ping.p:int32.gt", deep(lambda m: A.Ping(p=6, pong=A.Pong(q="abc", ping=m)), 15, A.Ping(p=5))),
+        ("Ping.p:int32.gt", deep(lambda m: A.Ping(p=6, pong=A.Pong(q="abc", ping=m)), 15, A.Ping(p=5))),
     ],
     "Node": [
-        ("o:required", N()), ("P", N(v=6)), ("v:int32.gt", N(v=5)), ("next.o:required", N(next=N())), ("P", N(next=N(v=6))), ("next.v:int32.gt", N(next=N(next=N(v=5)))),
+        ("o:required", N()), ("P", N(v=6)), ("v:int32.gt", N(v=5)), ("Node.o:required", N(next=N())), ("P", N(next=N(v=6))), ("Node.v:int32.gt", N(next=N(next=N(v=5)))),
         # another member takes back what was said, at each depth
-        ("P", wire(N(next=N(v=5)), N(v=6))), ("P", wire(N(next=N(v=5)), N(s="x"), N(next=N(v=6)))), ("next.v:int32.gt", wire(N(next=N(v=6)), N(s="x"), N(next=N(v=5)))),
-        ("P", sub(1, N(next=N(v=5)), N(s="x"))), ("P", sub(1, N(next=N(v=5)), N(s="x"), N(next=N(v=6)))), ("next.v:int32.gt", sub(1, N(next=N(v=5)), N(s="x"), N(next=N(v=6)), N(v=5))),
+        ("P", wire(N(next=N(v=5)), N(v=6))), ("P", wire(N(next=N(v=5)), N(s="x"), N(next=N(v=6)))), ("Node.v:int32.gt", wire(N(next=N(v=6)), N(s="x"), N(next=N(v=5)))),
+        ("P", sub(1, N(next=N(v=5)), N(s="x"))), ("P", sub(1, N(next=N(v=5)), N(s="x"), N(next=N(v=6)))), ("Node.v:int32.gt", sub(1, N(next=N(v=5)), N(s="x"), N(next=N(v=6)), N(v=5))),
         ("M", wire(N(next=N(v=6)), N(next=N(v=6)))), ("M", sub(1, N(next=N(v=6)), N(next=N(v=6)))), ("P", sub(1, sub(1, N(next=N(v=5)), N(s="x")))),
     ],
     "Wrapped": [
@@ -361,8 +363,8 @@ OLD_ROWS = [
     # extensions
     ("P", ENTRY + SEEN + number(100, 1)),
     # all of it within itself
-    ("next.one:required", ENTRY + SEEN + sub(7, ENTRY)), ("next.closed:map.min_pairs", ENTRY + SEEN + sub(7, SEEN, entry(4, 1, 7))), ("P", ENTRY + SEEN + sub(7, SEEN, entry(4, 1, 7), ENTRY)),
-    ("next.parts[].x:int32.gt", ENTRY + SEEN + sub(7, SEEN, ENTRY, group(3, number(1, 5)))), ("closed:map.min_pairs", SEEN + entry(4, 1, 7) + sub(7, SEEN, ENTRY)),
+    ("Old.one:required", ENTRY + SEEN + sub(7, ENTRY)), ("Old.closed:map.min_pairs", ENTRY + SEEN + sub(7, SEEN, entry(4, 1, 7))), ("P", ENTRY + SEEN + sub(7, SEEN, entry(4, 1, 7), ENTRY)),
+    ("Old.parts[].x:int32.gt", ENTRY + SEEN + sub(7, SEEN, ENTRY, group(3, number(1, 5)))), ("closed:map.min_pairs", SEEN + entry(4, 1, 7) + sub(7, SEEN, ENTRY)),
     ("P", ENTRY + SEEN + sub(7, SEEN, ENTRY, sub(7, SEEN, ENTRY)) + entry(4, 3, 7)),
 ]
 # fmt: on
@@ -398,7 +400,7 @@ def test_depth(depth):
     """What is judged is judged as deep as messages may be."""
     makers = [lambda m: T(v=6, left=m), lambda m: T(v=6, kids=[m]), lambda m: T(v=6, kids=[T(v=7), m, T(v=8)])]
     rows = [(want, deep(make, depth + more, T(v=v))) for make in makers
-            for want, more, v in (("P", 0, 6), ("left.v:int32.gt", 0, 5), ("M", 1, 6))]
+            for want, more, v in (("P", 0, 6), ("Tree.v:int32.gt", 0, 5), ("M", 1, 6))]
     got = judge("annotations", "Tree", [each for _, each in rows], "--max-depth", str(depth))
     assert got == [want for want, _ in rows]
 
