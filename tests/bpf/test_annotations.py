@@ -96,7 +96,8 @@ ROWS = {
         ("inner:required", but(GOOD, inner=None)), ("inner.x:int32.gt", but(GOOD, inner=I(5))),
         ("P", but(GOOD, unneeded=I(6))), ("unneeded.x:int32.gt", but(GOOD, unneeded=I(0))),
         ("P", but(GOOD, unjudged=I(1))),
-        ("P", but(GOOD, few=[1, 2])), ("few:repeated.min_items", but(GOOD, few=[1])),
+        ("P", but(GOOD, few=[1, 2])), ("few:repeated.min_items", but(GOOD, few=[1])), ("few[]:int32.gt", but(GOOD, few=[1, -5])),
+        ("P", but(GOOD, few_pairs={1: 1, 2: 2})), ("few_pairs:map.min_pairs", but(GOOD, few_pairs={1: 1})), ("few_pairs[value]:int32.gt", but(GOOD, few_pairs={1: 1, 2: -5})),
         ("some:repeated.min_items", but(GOOD, some=None)),
         ("P", but(GOOD, raw=b"\xff\xff")), ("raw:bytes.min_len", but(GOOD, raw=b"\xff")),
     ],
@@ -242,6 +243,7 @@ ROWS = {
     "Two": [  # more values than can be told apart: such a message is not known to be good
         ("P", packed(1, range(14000)) + packed(2, range(14000))), ("b:repeated.unique", packed(1, range(14000)) + packed(2, range(14001))),
         ("b:repeated.unique", packed(1, range(14000)) + packed(2, [*range(13999), 5])), ("a:repeated.unique", packed(1, [1, 1]) + packed(2, range(14001))),
+        ("M", packed(1, range(14000)) + packed(2, range(14000)) + entry(3, 1, 6)), ("P", packed(1, range(14000)) + packed(2, range(13999)) + entry(3, 1, 5) + entry(3, 1, 6)),
     ],
     "Sets": [
         ("P", A.Sets(sets=[A.Sets.Set(xs=[1, 2])] * 3)), ("sets[].xs:repeated.unique", A.Sets(sets=[A.Sets.Set(xs=[1]), A.Sets.Set(xs=[2, 2])])),
@@ -331,6 +333,7 @@ ROWS = {
         ("P", A.Lists(es=[A.Lists.E(xs=[7]), A.Lists.E(xs=[6, 1]), A.Lists.E(xs=[1, 2, 3])])), ("within", A.Lists(es=[A.Lists.E(xs=[7]), A.Lists.E(xs=[7, 7])])),
         ("within", A.Lists(es=[A.Lists.E(xs=[6]), A.Lists.E()])), ("within", A.Lists(es=[A.Lists.E(xs=[6, 1, 1]), A.Lists.E(xs=[1])])),
         ("written", A.Lists(n=1)), ("written", A.Lists(n=2)), ("P", A.Lists(n=3)), ("P", A.Lists(t="x")), ("wanted", A.Lists(t="z")),
+        ("fields", A.Lists(n=4, k=7)), ("P", A.Lists(n=4, k=8)), ("P", A.Lists(n=7, k=4)),
     ],
     "Predefined": [
         ("odd:int32.odd", A.Predefined(even=6)), ("P", A.Predefined(odd=1, even=6)), ("even:int32.parts", A.Predefined(odd=1, even=3)), ("even:int32.parts", A.Predefined(odd=1, even=4)),
@@ -492,5 +495,62 @@ def test_random_messages(seed):
         want.append("M" if writer.split else "P" if is_good(A.Mixed.FromString(wires[-1])) else "r")
     got = [verdict if verdict in "PM" else "r" for verdict in judge("annotations", "Mixed", wires)]
     assert min(map(want.count, "PMr")) > 50, [want.count(each) for each in "PMr"]
+    wrong = [(n, w, g, wires[n].hex()) for n, (w, g) in enumerate(zip(want, got)) if w != g]
+    assert len(got) == len(want) and not wrong, wrong[:3]
+
+
+class WebWriter:
+    """Wires of annotations.Web, deep and in any order."""
+
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+
+    def few(self, make, most):
+        return [make() for _ in range(self.rng.randrange(most + 1))]
+
+    def web(self, depth=0):
+        rng, most = self.rng, max(0, 2 - depth // 2)
+        parts = [number(1, pick(rng, [3, 4], [2])) for _ in range(pick(rng, [1, 2], [0]))]
+        parts += self.few(lambda: sub(2, self.net(depth + 1)), most)
+        parts += self.few(lambda: sub(3, number(1, rng.randrange(2)), sub(2, self.web(depth + 1))), most)
+        parts += self.few(lambda: sub(4, self.web(depth + 1)), min(most, 1))
+        parts += self.few(lambda: number(5, pick(rng, range(100), [1])), 3)
+        rng.shuffle(parts)
+        return b"".join(parts)
+
+    def net(self, depth):
+        rng, most = self.rng, max(0, 2 - depth // 2)
+        parts = self.few(lambda: sub(1, pick(rng, [b"", b"abc"], [b"abcd"])), 2)
+        parts += self.few(lambda: sub(2, self.web(depth + 1)), most)
+        parts += self.few(lambda: sub(3, self.net(depth + 1)), min(most, 1))
+        parts += self.few(lambda: entry(4, pick(rng, [0, 1], [2]), pick(rng, [3, 4], [2])), 3)
+        parts += self.few(lambda: number(6, pick(rng, [3, 4], [2])), 1)
+        parts.append(self.members(depth) if most else b"")
+        rng.shuffle(parts)
+        return b"".join(parts)
+
+    def members(self, depth):
+        """Another member stands between, lest the message be in two parts."""
+        webs = self.few(lambda: sub(5, self.web(depth + 1)), 2)
+        return number(6, 3).join(webs)
+
+
+def is_good_web(web):
+    return (web.v > 2 and len(set(web.u)) == len(web.u) and all(map(is_good_net, web.nets))
+            and all(map(is_good_web, web.webs.values())) and (not web.HasField("one") or is_good_web(web.one)))
+
+
+def is_good_net(net):
+    member = net.WhichOneof("o")
+    return (len(net.s) <= 3 and len(net.m) <= 2 and all(value > 2 for value in net.m.values())
+            and all(map(is_good_web, net.webs)) and (not net.HasField("net") or is_good_net(net.net))
+            and (member != "w" or is_good_web(net.w)) and (member != "n" or net.n > 2))
+
+
+def test_random_webs():
+    wires = [WebWriter(n).web() for n in range(5000)]
+    want = ["P" if is_good_web(A.Web.FromString(each)) else "r" for each in wires]
+    got = [verdict if verdict in "PM" else "r" for verdict in judge("annotations", "Web", wires)]
+    assert want.count("P") > 500 and want.count("r") > 500, want.count("P")
     wrong = [(n, w, g, wires[n].hex()) for n, (w, g) in enumerate(zip(want, got)) if w != g]
     assert len(got) == len(want) and not wrong, wrong[:3]
