@@ -5,6 +5,7 @@ Python library, or by hand where it would not write them.
 """
 
 import random
+import re
 import struct
 
 import pytest
@@ -406,6 +407,22 @@ def test_depth(depth):
             for want, more, v in (("P", 0, 6), ("Tree.v:int32.gt", 0, 5), ("M", 1, 6))]
     got = judge("annotations", "Tree", [each for _, each in rows], "--max-depth", str(depth))
     assert got == [want for want, _ in rows]
+
+
+def test_too_much_to_save(tmp_path):
+    """What is remembered of messages within messages is bounded; the depth that is offered would do."""
+    fields = "\n".join(f"  int32 f{n} = {n} [(buf.validate.field).int32.gt = 5];" for n in range(2, 202))
+    schema = tmp_path / "wide.proto"
+    schema.write_text('syntax = "proto3";\npackage wide;\nimport "buf/validate/validate.proto";\n'
+                      f"message W {{\n  W w = 1;\n{fields}\n}}\n")
+    good = b"".join(number(n, 6) for n in range(2, 202))
+    messages = [good + sub(1, good), good + sub(1, good[:-1] + b"\x05"), good + sub(1, good) * 2]
+    options = ("-I", DATA, "--max-depth")
+    with pytest.raises(AssertionError, match="are remembered 100 levels deep") as caught:
+        verdicts(schema, "wide.W", messages, *options, "100")
+    offered = re.search("a max_depth of ([0-9]+) would do", str(caught.value))[1]
+    assert verdicts(schema, "wide.W", messages, *options, offered) \
+        == ["pass", "drop rule W.f201:int32.gt", "drop malformed"]
 
 
 # ---- At random -------------------------------------------------------------------------------------
