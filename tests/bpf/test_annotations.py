@@ -246,6 +246,10 @@ ROWS = {
         ("b:repeated.unique", packed(1, range(14000)) + packed(2, [*range(13999), 5])), ("a:repeated.unique", packed(1, [1, 1]) + packed(2, range(14001))),
         ("M", packed(1, range(14000)) + packed(2, range(14000)) + entry(3, 1, 6)), ("P", packed(1, range(14000)) + packed(2, range(13999)) + entry(3, 1, 5) + entry(3, 1, 6)),
     ],
+    "Full": [  # nor is it known to be other than good
+        ("twice", packed(1, range(14000)) + packed(2, range(14000))), ("P", packed(1, range(14000)) + packed(2, [*range(9), 5])),
+        ("twice", packed(1, range(14000)) + packed(2, range(14001))), ("P", packed(1, [*range(14000), 7]) + packed(2, range(14001))),
+    ],
     "Sets": [
         ("P", A.Sets(sets=[A.Sets.Set(xs=[1, 2])] * 3)), ("sets[].xs:repeated.unique", A.Sets(sets=[A.Sets.Set(xs=[1]), A.Sets.Set(xs=[2, 2])])),
         ("P", A.Sets(sets=[A.Sets.Set(m={1: 6, 2: 6}), A.Sets.Set(m={3: 6, 2: 7})])), ("sets[].m:map.max_pairs", A.Sets(sets=[A.Sets.Set(m={1: 6}), A.Sets.Set(m={1: 6, 2: 6, 3: 6})])),
@@ -371,6 +375,11 @@ OLD_ROWS = [
     ("Old.parts[].x:int32.gt", ENTRY + SEEN + sub(7, SEEN, ENTRY, group(3, number(1, 5)))), ("closed:map.min_pairs", SEEN + entry(4, 1, 7) + sub(7, SEEN, ENTRY)),
     ("P", ENTRY + SEEN + sub(7, SEEN, ENTRY, sub(7, SEEN, ENTRY)) + entry(4, 3, 7)),
 ]
+COUNTED_ROWS = [
+    ("m:map.min_pairs", b""), ("P", entry(1, 1, 2)), ("P", entry(1)), ("m:map.min_pairs", entry(1, 1, 7)), ("P", entry(1, 1, 7) + entry(1, 2, 1)),
+    ("all", entry(1) + entry(2, 3, 1)), ("P", entry(1) + entry(2, 3, 7)), ("in", entry(1) + entry(3, 3, 1)), ("P", entry(1) + entry(3, 3, 7)),
+    ("judged[key]:int32.gt", entry(1) + entry(4, -5, 1)), ("P", entry(1) + entry(4, -5, 7)),
+]
 # fmt: on
 
 
@@ -397,6 +406,7 @@ def test_rows(message):
 
 def test_proto2():
     check("annotations2", "Old", OLD_ROWS)
+    check("annotations2", "Counted", COUNTED_ROWS)
 
 
 @pytest.mark.parametrize("depth", [1, 5, 32, 100])
