@@ -220,9 +220,6 @@ static int need_elements(const struct collector *c, struct p2e_use *use);
 
 static int collect_size(const struct collector *c, const struct p2e_cel_expr *expr)
 {
-    if (expr->args[0]->op == P2E_CEL_LIST_LITERAL)
-        return refuse(c, expr->args[0],
-                      "the size of a list in brackets is known of constants alone");
     if (expr->args[0]->type.kind != P2E_CEL_MAP)
         return collect_args(c, expr);
     struct p2e_use *use = need_select(c, expr->args[0]);

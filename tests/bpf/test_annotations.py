@@ -5,6 +5,7 @@ Python library, or by hand where it would not write them.
 """
 
 import random
+import re
 import struct
 
 import pytest
@@ -96,7 +97,8 @@ ROWS = {
         ("inner:required", but(GOOD, inner=None)), ("inner.x:int32.gt", but(GOOD, inner=I(5))),
         ("P", but(GOOD, unneeded=I(6))), ("unneeded.x:int32.gt", but(GOOD, unneeded=I(0))),
         ("P", but(GOOD, unjudged=I(1))),
-        ("P", but(GOOD, few=[1, 2])), ("few:repeated.min_items", but(GOOD, few=[1])),
+        ("P", but(GOOD, few=[1, 2])), ("few:repeated.min_items", but(GOOD, few=[1])), ("few[]:int32.gt", but(GOOD, few=[1, -5])),
+        ("P", but(GOOD, few_pairs={1: 1, 2: 2})), ("few_pairs:map.min_pairs", but(GOOD, few_pairs={1: 1})), ("few_pairs[value]:int32.gt", but(GOOD, few_pairs={1: 1, 2: -5})),
         ("some:repeated.min_items", but(GOOD, some=None)),
         ("P", but(GOOD, raw=b"\xff\xff")), ("raw:bytes.min_len", but(GOOD, raw=b"\xff")),
     ],
@@ -242,6 +244,11 @@ ROWS = {
     "Two": [  # more values than can be told apart: such a message is not known to be good
         ("P", packed(1, range(14000)) + packed(2, range(14000))), ("b:repeated.unique", packed(1, range(14000)) + packed(2, range(14001))),
         ("b:repeated.unique", packed(1, range(14000)) + packed(2, [*range(13999), 5])), ("a:repeated.unique", packed(1, [1, 1]) + packed(2, range(14001))),
+        ("M", packed(1, range(14000)) + packed(2, range(14000)) + entry(3, 1, 6)), ("P", packed(1, range(14000)) + packed(2, range(13999)) + entry(3, 1, 5) + entry(3, 1, 6)),
+    ],
+    "Full": [  # nor is it known to be other than good
+        ("twice", packed(1, range(14000)) + packed(2, range(14000))), ("P", packed(1, range(14000)) + packed(2, [*range(9), 5])),
+        ("twice", packed(1, range(14000)) + packed(2, range(14001))), ("P", packed(1, [*range(14000), 7]) + packed(2, range(14001))),
     ],
     "Sets": [
         ("P", A.Sets(sets=[A.Sets.Set(xs=[1, 2])] * 3)), ("sets[].xs:repeated.unique", A.Sets(sets=[A.Sets.Set(xs=[1]), A.Sets.Set(xs=[2, 2])])),
@@ -255,43 +262,45 @@ ROWS = {
         ("P", wire(A.Sets(named={1: A.Sets.Set(m={7: 5})}), A.Sets(named={1: A.Sets.Set(m={7: 6, 8: 6})}))),
     ],
     "Tree": [
-        ("P", T(v=6)), ("v:int32.gt", T()), ("P", T(v=6, left=T(v=6))), ("left.v:int32.gt", T(v=6, left=T())),
-        ("left.v:int32.gt", T(v=6, left=T(v=6, left=T(v=6, left=T(v=5))))), ("left.v:int32.gt", T(v=6, left=T(v=5, left=T(v=6, left=T(v=6))))),
-        ("left.v:int32.gt", T(v=6, kids=[T(v=6), T(v=6, kids=[T(v=6)] * 3 + [T(v=0)]), T(v=6)])), ("left.v:int32.gt", T(v=6, kids=[T(v=5, kids=[T(v=6)])])),
-        ("left.v:int32.gt", T(v=6, named={"a": T(v=6, named={"b": T(v=5)})})), ("P", T(v=6, named={"a": T(v=6, named={"b": T(v=6)})}, kids=[T(v=7, left=T(v=8))])),
+        ("P", T(v=6)), ("v:int32.gt", T()), ("P", T(v=6, left=T(v=6))), ("Tree.v:int32.gt", T(v=6, left=T())),
+        ("Tree.v:int32.gt", T(v=6, left=T(v=6, left=T(v=6, left=T(v=5))))), ("Tree.v:int32.gt", T(v=6, left=T(v=5, left=T(v=6, left=T(v=6))))),
+        ("Tree.v:int32.gt", T(v=6, kids=[T(v=6), T(v=6, kids=[T(v=6)] * 3 + [T(v=0)]), T(v=6)])), ("Tree.v:int32.gt", T(v=6, kids=[T(v=5, kids=[T(v=6)])])),
+        ("Tree.v:int32.gt", T(v=6, named={"a": T(v=6, named={"b": T(v=5)})})), ("P", T(v=6, named={"a": T(v=6, named={"b": T(v=6)})}, kids=[T(v=7, left=T(v=8))])),
         # what is around is as it was: sent before what is within, and after it
         ("P", wire(T(v=6), sub(2, T(v=6), sub(3, T(v=7), sub(2, T(v=8))), sub(3, T(v=9))))), ("P", wire(T(v=6), sub(2, sub(3, sub(2, T(v=8)), T(v=7)), sub(3, T(v=9)), T(v=6)))),
-        ("left.v:int32.gt", wire(T(v=6), sub(2, T(v=5), sub(3, T(v=7))))), ("left.v:int32.gt", wire(T(v=6), sub(3, T(v=6), sub(3)))), ("left.v:int32.gt", wire(T(v=6), sub(3, sub(3, T(v=6))))),
+        ("Tree.v:int32.gt", wire(T(v=6), sub(2, T(v=5), sub(3, T(v=7))))), ("Tree.v:int32.gt", wire(T(v=6), sub(3, T(v=6), sub(3)))), ("Tree.v:int32.gt", wire(T(v=6), sub(3, sub(3, T(v=6))))),
         ("P", wire(T(v=6), sub(3, T(v=5), sub(3, T(v=7)), number(1, 6)))),
         # lists and maps of what is around
-        ("left.xs:repeated.unique", wire(T(v=6), sub(3, T(v=6, xs=[7]), sub(3, T(v=6, xs=[8])), T(xs=[7])))), ("P", wire(T(v=6), sub(3, T(v=6, xs=[7]), sub(3, T(v=6, xs=[7])), T(xs=[8])))),
-        ("left.xs[]:int32.gt", wire(T(v=6), sub(3, T(v=6, xs=[5]), sub(3, T(v=6, xs=[7])), T(xs=[8])))), ("P", wire(T(v=6, xs=[9]), sub(3, T(v=6, xs=[9])), T(xs=[10]))),
+        ("Tree.xs:repeated.unique", wire(T(v=6), sub(3, T(v=6, xs=[7]), sub(3, T(v=6, xs=[8])), T(xs=[7])))), ("P", wire(T(v=6), sub(3, T(v=6, xs=[7]), sub(3, T(v=6, xs=[7])), T(xs=[8])))),
+        ("Tree.xs[]:int32.gt", wire(T(v=6), sub(3, T(v=6, xs=[5]), sub(3, T(v=6, xs=[7])), T(xs=[8])))), ("P", wire(T(v=6, xs=[9]), sub(3, T(v=6, xs=[9])), T(xs=[10]))),
         ("xs:repeated.unique", wire(T(v=6, xs=[9]), sub(3, T(v=6, xs=[9])), T(xs=[9]))),
-        ("P", wire(T(v=6), sub(3, T(v=6, m={1: 5}), sub(3, T(v=6, m={1: 6})), T(m={1: 6})))), ("left.m[value]:int32.gt", wire(T(v=6), sub(3, T(v=6, m={1: 6}), sub(3, T(v=6, m={1: 6})), T(m={1: 5})))),
+        ("P", wire(T(v=6), sub(3, T(v=6, m={1: 5}), sub(3, T(v=6, m={1: 6})), T(m={1: 6})))), ("Tree.m[value]:int32.gt", wire(T(v=6), sub(3, T(v=6, m={1: 6}), sub(3, T(v=6, m={1: 6})), T(m={1: 5})))),
         ("m[value]:int32.gt", wire(T(v=6, m={1: 6}), sub(3, T(v=6, m={1: 6})), T(m={1: 5}))), ("P", wire(T(v=6, m={1: 5}), sub(3, T(v=6, m={1: 6})), T(m={1: 6}))),
         # a key's last entry stands
-        ("P", wire(T(v=6), T(named={"a": T(v=5)}), T(named={"a": T(v=6)}))), ("left.v:int32.gt", wire(T(v=6), T(named={"a": T(v=6)}), T(named={"a": T(v=5)}))),
+        ("P", wire(T(v=6), T(named={"a": T(v=5)}), T(named={"a": T(v=6)}))), ("Tree.v:int32.gt", wire(T(v=6), T(named={"a": T(v=6)}), T(named={"a": T(v=5)}))),
         ("P", wire(T(v=6), T(named={"a": T(v=6, kids=[T(v=1)])}), T(named={"a": T(v=6)}))),
+        # such a value is there
+        ("named[value]:required", wire(T(v=6), sub(4, sub(1, b"a")))), ("P", wire(T(v=6), sub(4, sub(1, b"a")), T(named={"a": T(v=6)}))),
+        ("named[value]:required", wire(T(v=6), T(named={"a": T(v=6)}), sub(4))), ("Tree.named[value]:required", wire(T(v=6), sub(3, T(v=6), sub(4)))),
         # a message in two parts
         ("M", wire(T(v=6), T(left=T(v=6)), T(left=T(v=6)))), ("M", wire(T(v=6), sub(3, T(v=6), T(left=T(v=6)), T(left=T(v=6))))),
         ("P", wire(T(v=6), T(kids=[T(v=6, left=T(v=6))] * 5))),
         # two kinds that hold each other
-        ("P", T(v=6, ping=A.Ping(p=6, pong=A.Pong(q="abc", ping=A.Ping(p=6))))), # the rules of such a kind have one id, of the place where it was met first
-        ("left.ping.pong.ping.p:int32.gt", T(v=6, ping=A.Ping())),
-        ("left.ping.pong.q:string.max_len", T(v=6, left=T(v=6, ping=A.Ping(p=6, pong=A.Pong(q="abcd"))))),
+        ("P", T(v=6, ping=A.Ping(p=6, pong=A.Pong(q="abc", ping=A.Ping(p=6))))), ("Ping.p:int32.gt", T(v=6, ping=A.Ping())),
+        ("Tree.ping.pong.q:string.max_len", T(v=6, left=T(v=6, ping=A.Ping(p=6, pong=A.Pong(q="abcd"))))),
     ],
     "Ping": [
         ("P", A.Ping(p=6)), ("P", A.Ping(p=6, pong=A.Pong())), ("pong.q:string.max_len", A.Ping(p=6, pong=A.Pong(q="abcd"))),
-        ("pong.ping.p:int32.gt", A.Ping(p=6, pong=A.Pong(ping=A.Ping(p=5)))),
-        ("pong.ping.pong.q:string.max_len", A.Ping(p=6, pong=A.Pong(ping=A.Ping(p=6, pong=A.Pong(q="abcd"))))),
+        ("Ping.p:int32.gt", A.Ping(p=6, pong=A.Pong(ping=A.Ping(p=5)))),
+        ("Ping.pong.q:string.max_len", A.Ping(p=6, pong=A.Pong(ping=A.Ping(p=6, pong=A.Pong(q="abcd"))))),
         ("P", deep(lambda m: A.Ping(p=6, pong=A.Pong(q="abc", ping=m)), 15, A.Ping(p=6))),
-        ("pong.ping.p:int32.gt", deep(lambda m: A.Ping(p=6, pong=A.Pong(q="abc", ping=m)), 15, A.Ping(p=5))),
+        ("Ping.p:int32.gt", deep(lambda m: A.Ping(p=6, pong=A.Pong(q="abc", ping=m)), 15, A.Ping(p=5))),
     ],
     "Node": [
-        ("o:required", N()), ("P", N(v=6)), ("v:int32.gt", N(v=5)), ("next.o:required", N(next=N())), ("P", N(next=N(v=6))), ("next.v:int32.gt", N(next=N(next=N(v=5)))),
+        ("o:required", N()), ("P", N(v=6)), ("v:int32.gt", N(v=5)), ("Node.o:required", N(next=N())), ("P", N(next=N(v=6))), ("Node.v:int32.gt", N(next=N(next=N(v=5)))),
         # another member takes back what was said, at each depth
-        ("P", wire(N(next=N(v=5)), N(v=6))), ("P", wire(N(next=N(v=5)), N(s="x"), N(next=N(v=6)))), ("next.v:int32.gt", wire(N(next=N(v=6)), N(s="x"), N(next=N(v=5)))),
-        ("P", sub(1, N(next=N(v=5)), N(s="x"))), ("P", sub(1, N(next=N(v=5)), N(s="x"), N(next=N(v=6)))), ("next.v:int32.gt", sub(1, N(next=N(v=5)), N(s="x"), N(next=N(v=6)), N(v=5))),
+        ("P", wire(N(next=N(v=5)), N(v=6))), ("P", wire(N(next=N(v=5)), N(s="x"), N(next=N(v=6)))), ("Node.v:int32.gt", wire(N(next=N(v=6)), N(s="x"), N(next=N(v=5)))),
+        ("P", sub(1, N(next=N(v=5)), N(s="x"))), ("P", sub(1, N(next=N(v=5)), N(s="x"), N(next=N(v=6)))), ("Node.v:int32.gt", sub(1, N(next=N(v=5)), N(s="x"), N(next=N(v=6)), N(v=5))),
         ("M", wire(N(next=N(v=6)), N(next=N(v=6)))), ("M", sub(1, N(next=N(v=6)), N(next=N(v=6)))), ("P", sub(1, sub(1, N(next=N(v=5)), N(s="x")))),
     ],
     "Wrapped": [
@@ -329,6 +338,7 @@ ROWS = {
         ("P", A.Lists(es=[A.Lists.E(xs=[7]), A.Lists.E(xs=[6, 1]), A.Lists.E(xs=[1, 2, 3])])), ("within", A.Lists(es=[A.Lists.E(xs=[7]), A.Lists.E(xs=[7, 7])])),
         ("within", A.Lists(es=[A.Lists.E(xs=[6]), A.Lists.E()])), ("within", A.Lists(es=[A.Lists.E(xs=[6, 1, 1]), A.Lists.E(xs=[1])])),
         ("written", A.Lists(n=1)), ("written", A.Lists(n=2)), ("P", A.Lists(n=3)), ("P", A.Lists(t="x")), ("wanted", A.Lists(t="z")),
+        ("fields", A.Lists(n=4, k=7)), ("P", A.Lists(n=4, k=8)), ("P", A.Lists(n=7, k=4)),
     ],
     "Predefined": [
         ("odd:int32.odd", A.Predefined(even=6)), ("P", A.Predefined(odd=1, even=6)), ("even:int32.parts", A.Predefined(odd=1, even=3)), ("even:int32.parts", A.Predefined(odd=1, even=4)),
@@ -361,9 +371,14 @@ OLD_ROWS = [
     # extensions
     ("P", ENTRY + SEEN + number(100, 1)),
     # all of it within itself
-    ("next.one:required", ENTRY + SEEN + sub(7, ENTRY)), ("next.closed:map.min_pairs", ENTRY + SEEN + sub(7, SEEN, entry(4, 1, 7))), ("P", ENTRY + SEEN + sub(7, SEEN, entry(4, 1, 7), ENTRY)),
-    ("next.parts[].x:int32.gt", ENTRY + SEEN + sub(7, SEEN, ENTRY, group(3, number(1, 5)))), ("closed:map.min_pairs", SEEN + entry(4, 1, 7) + sub(7, SEEN, ENTRY)),
+    ("Old.one:required", ENTRY + SEEN + sub(7, ENTRY)), ("Old.closed:map.min_pairs", ENTRY + SEEN + sub(7, SEEN, entry(4, 1, 7))), ("P", ENTRY + SEEN + sub(7, SEEN, entry(4, 1, 7), ENTRY)),
+    ("Old.parts[].x:int32.gt", ENTRY + SEEN + sub(7, SEEN, ENTRY, group(3, number(1, 5)))), ("closed:map.min_pairs", SEEN + entry(4, 1, 7) + sub(7, SEEN, ENTRY)),
     ("P", ENTRY + SEEN + sub(7, SEEN, ENTRY, sub(7, SEEN, ENTRY)) + entry(4, 3, 7)),
+]
+COUNTED_ROWS = [
+    ("m:map.min_pairs", b""), ("P", entry(1, 1, 2)), ("P", entry(1)), ("m:map.min_pairs", entry(1, 1, 7)), ("P", entry(1, 1, 7) + entry(1, 2, 1)),
+    ("all", entry(1) + entry(2, 3, 1)), ("P", entry(1) + entry(2, 3, 7)), ("in", entry(1) + entry(3, 3, 1)), ("P", entry(1) + entry(3, 3, 7)),
+    ("judged[key]:int32.gt", entry(1) + entry(4, -5, 1)), ("P", entry(1) + entry(4, -5, 7)),
 ]
 # fmt: on
 
@@ -391,6 +406,7 @@ def test_rows(message):
 
 def test_proto2():
     check("annotations2", "Old", OLD_ROWS)
+    check("annotations2", "Counted", COUNTED_ROWS)
 
 
 @pytest.mark.parametrize("depth", [1, 5, 32, 100])
@@ -398,9 +414,25 @@ def test_depth(depth):
     """What is judged is judged as deep as messages may be."""
     makers = [lambda m: T(v=6, left=m), lambda m: T(v=6, kids=[m]), lambda m: T(v=6, kids=[T(v=7), m, T(v=8)])]
     rows = [(want, deep(make, depth + more, T(v=v))) for make in makers
-            for want, more, v in (("P", 0, 6), ("left.v:int32.gt", 0, 5), ("M", 1, 6))]
+            for want, more, v in (("P", 0, 6), ("Tree.v:int32.gt", 0, 5), ("M", 1, 6))]
     got = judge("annotations", "Tree", [each for _, each in rows], "--max-depth", str(depth))
     assert got == [want for want, _ in rows]
+
+
+def test_too_much_to_save(tmp_path):
+    """What is remembered of messages within messages is bounded; the depth that is offered would do."""
+    fields = "\n".join(f"  int32 f{n} = {n} [(buf.validate.field).int32.gt = 5];" for n in range(2, 202))
+    schema = tmp_path / "wide.proto"
+    schema.write_text('syntax = "proto3";\npackage wide;\nimport "buf/validate/validate.proto";\n'
+                      f"message W {{\n  W w = 1;\n{fields}\n}}\n")
+    good = b"".join(number(n, 6) for n in range(2, 202))
+    messages = [good + sub(1, good), good + sub(1, good[:-1] + b"\x05"), good + sub(1, good) * 2]
+    options = ("-I", DATA, "--max-depth")
+    with pytest.raises(AssertionError, match="are remembered 100 levels deep") as caught:
+        verdicts(schema, "wide.W", messages, *options, "100")
+    offered = re.search("a max_depth of ([0-9]+) would do", str(caught.value))[1]
+    assert verdicts(schema, "wide.W", messages, *options, offered) \
+        == ["pass", "drop rule W.f201:int32.gt", "drop malformed"]
 
 
 # ---- At random -------------------------------------------------------------------------------------
@@ -490,5 +522,62 @@ def test_random_messages(seed):
         want.append("M" if writer.split else "P" if is_good(A.Mixed.FromString(wires[-1])) else "r")
     got = [verdict if verdict in "PM" else "r" for verdict in judge("annotations", "Mixed", wires)]
     assert min(map(want.count, "PMr")) > 50, [want.count(each) for each in "PMr"]
+    wrong = [(n, w, g, wires[n].hex()) for n, (w, g) in enumerate(zip(want, got)) if w != g]
+    assert len(got) == len(want) and not wrong, wrong[:3]
+
+
+class WebWriter:
+    """Wires of annotations.Web, deep and in any order."""
+
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+
+    def few(self, make, most):
+        return [make() for _ in range(self.rng.randrange(most + 1))]
+
+    def web(self, depth=0):
+        rng, most = self.rng, max(0, 2 - depth // 2)
+        parts = [number(1, pick(rng, [3, 4], [2])) for _ in range(pick(rng, [1, 2], [0]))]
+        parts += self.few(lambda: sub(2, self.net(depth + 1)), most)
+        parts += self.few(lambda: sub(3, number(1, rng.randrange(2)), sub(2, self.web(depth + 1))), most)
+        parts += self.few(lambda: sub(4, self.web(depth + 1)), min(most, 1))
+        parts += self.few(lambda: number(5, pick(rng, range(100), [1])), 3)
+        rng.shuffle(parts)
+        return b"".join(parts)
+
+    def net(self, depth):
+        rng, most = self.rng, max(0, 2 - depth // 2)
+        parts = self.few(lambda: sub(1, pick(rng, [b"", b"abc"], [b"abcd"])), 2)
+        parts += self.few(lambda: sub(2, self.web(depth + 1)), most)
+        parts += self.few(lambda: sub(3, self.net(depth + 1)), min(most, 1))
+        parts += self.few(lambda: entry(4, pick(rng, [0, 1], [2]), pick(rng, [3, 4], [2])), 3)
+        parts += self.few(lambda: number(6, pick(rng, [3, 4], [2])), 1)
+        parts.append(self.members(depth) if most else b"")
+        rng.shuffle(parts)
+        return b"".join(parts)
+
+    def members(self, depth):
+        """Another member stands between, lest the message be in two parts."""
+        webs = self.few(lambda: sub(5, self.web(depth + 1)), 2)
+        return number(6, 3).join(webs)
+
+
+def is_good_web(web):
+    return (web.v > 2 and len(set(web.u)) == len(web.u) and all(map(is_good_net, web.nets))
+            and all(map(is_good_web, web.webs.values())) and (not web.HasField("one") or is_good_web(web.one)))
+
+
+def is_good_net(net):
+    member = net.WhichOneof("o")
+    return (len(net.s) <= 3 and len(net.m) <= 2 and all(value > 2 for value in net.m.values())
+            and all(map(is_good_web, net.webs)) and (not net.HasField("net") or is_good_net(net.net))
+            and (member != "w" or is_good_web(net.w)) and (member != "n" or net.n > 2))
+
+
+def test_random_webs():
+    wires = [WebWriter(n).web() for n in range(5000)]
+    want = ["P" if is_good_web(A.Web.FromString(each)) else "r" for each in wires]
+    got = [verdict if verdict in "PM" else "r" for verdict in judge("annotations", "Web", wires)]
+    assert want.count("P") > 500 and want.count("r") > 500, want.count("P")
     wrong = [(n, w, g, wires[n].hex()) for n, (w, g) in enumerate(zip(want, got)) if w != g]
     assert len(got) == len(want) and not wrong, wrong[:3]

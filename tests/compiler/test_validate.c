@@ -243,6 +243,9 @@ static void test_cyclic(void **state)
          "2 [" F ".required = true]; }",
          "a:int32.gt m{M.a:int32.gt m{^} M.n.b:required} n.b:required"},
         {"message M { M m = 1; repeated M l = 2; }", ""},
+        // it is known for one when it is met again
+        {"message M { N a = 1; N b = 2; } message N { N n = 1; int32 x = 2 [" F ".int32.gt = 5]; }",
+         "n{n{^} N.x:int32.gt} a.x:int32.gt b{^}"},
         {"message M { M m = 1; N n = 2; } message N { int32 a = 1 [" F ".int32.gt = 5]; }",
          "m{m{^} M.n.a:int32.gt} n.a:int32.gt"},
     };
