@@ -16,7 +16,7 @@ static bool is_supported(const struct p2e_cel_overload *overload)
 // Points at the literal that would have to be written otherwise, and says how. False when there is
 // none.
 bool p2e_cel_offer_rewrite(checker *c, node *const *nodes, expr *const *args, const char *sentence,
-                          const struct p2e_cel_function *function)
+                           const struct p2e_cel_function *function)
 {
     for (size_t i = 2; i-- > 0;) {
         const expr *other = args[1 - i];
@@ -156,7 +156,7 @@ static expr *check_argument(checker *c, node *n, const struct p2e_cel_function *
     if (index >= n->arg_count)
         return make(c, n, P2E_CEL_CONST, scalar(P2E_CEL_INT), 0);
     return index == 1 && p2e_cel_takes_zone(function) ? check_zone(c, n->args[index])
-                                                : check(c, n->args[index]);
+                                                      : check(c, n->args[index]);
 }
 
 static bool is_null(const expr *e)

@@ -9,7 +9,8 @@
 static bool same_kind(checker *c, node *n, expr *element, node *item_node, expr *item)
 {
     char names[2][NAME_SIZE], sentence[3 * NAME_SIZE];
-    if (element->type.kind == item->type.kind || p2e_cel_are_comparable(&element->type, &item->type))
+    if (element->type.kind == item->type.kind ||
+        p2e_cel_are_comparable(&element->type, &item->type))
         return true;
     p2e_cel_type_name(&element->type, names[0], NAME_SIZE);
     p2e_cel_type_name(&item->type, names[1], NAME_SIZE);
@@ -18,7 +19,8 @@ static bool same_kind(checker *c, node *n, expr *element, node *item_node, expr 
     node *const nodes[] = {n->args[0], item_node};
     expr *const args[] = {element, item};
     if (!p2e_cel_offer_rewrite(c, nodes, args, sentence, NULL))
-        fail(c, item_node->span, "%s%s", sentence, p2e_cel_mismatch_hint(&element->type, &item->type));
+        fail(c, item_node->span, "%s%s", sentence,
+             p2e_cel_mismatch_hint(&element->type, &item->type));
     return false;
 }
 

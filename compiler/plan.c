@@ -331,8 +331,6 @@ static int collect_equality(const struct collector *c, const struct p2e_cel_expr
     if (expr->args[0]->type.kind != P2E_CEL_LIST)
         return collect_args(c, expr);
     const struct p2e_cel_expr *list = expr->args[expr->args[0]->op == P2E_CEL_LIST_LITERAL ? 1 : 0];
-    if (list->op != P2E_CEL_SELECT)
-        return refuse(c, list, "lists are compared with constants alone");
     return need_test(c, list, expr) ? 0 : -1;
 }
 
