@@ -51,7 +51,7 @@ struct p2e_state {
     u64 saved_value[P2E_SAVED]; // slots of elements around the one that is open
     u8 saved_present[P2E_SAVED];
 #endif
-    u8 buffer[P2E_POSITIONS + 1 + 16];
+    u8 buffer[P2E_POSITIONS + 1 + 16] __attribute__((aligned(8)));
 };
 
 struct {

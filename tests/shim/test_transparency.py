@@ -7,10 +7,12 @@ import socket
 import subprocess
 
 import pytest
-from first_byte import BUILD, SANITIZED, SHIM
+from first_byte import BUILD, ROOT, SANITIZED, SHIM
 from serving import PYTHON, Run, send, server, udp_ports
 
 CALLS = BUILD / "tests/shim/calls"
+
+ABI = int(re.search(r"#define P2E_ABI +(\d+)", (ROOT / "bpf/abi.h").read_text()).group(1))
 
 
 def test_only_the_hooks_are_exported():
@@ -129,7 +131,7 @@ def test_proof_of_life(site):
     reader, writer = os.pipe()
     done = live(site, f"{writer}:{os.fstat(writer).st_ino}", pass_fds=[writer])
     os.close(writer)
-    assert re.fullmatch(rb"p2e 1 \d+\n", os.read(reader, 100))
+    assert re.fullmatch(rb"p2e %d \d+\n" % ABI, os.read(reader, 100))
     assert os.read(reader, 100) == b""
     os.close(reader)
     assert "LIVE unset" in done.stdout and done.stderr == ""
