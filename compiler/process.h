@@ -9,7 +9,11 @@
 
 // What a tool may use: seconds of CPU time, bytes of memory.
 #define P2E_PROCESS_SECONDS 3
-#define P2E_PROCESS_MEMORY  ((size_t)400 << 20)
+#ifndef __SANITIZE_ADDRESS__
+#define P2E_PROCESS_MEMORY ((size_t)400 << 20)
+#else // which comes along into the tools, and whose shadow counts
+#define P2E_PROCESS_MEMORY ((size_t)1 << 60)
+#endif
 
 // The seconds: $P2E_COMPILE_SECONDS where that is a number from 1 to 3600.
 unsigned p2e_process_seconds(void);
