@@ -15,6 +15,7 @@
 #include "table.h"
 
 #define P2E_CHUNK     2048    // most that is loaded at once
+#define P2E_GLIMPSE   256     // what is loaded first of a message that is longer: it may be enough
 #define P2E_POSITIONS 0x1ffff // mask of positions
 #define P2E_LOOKAHEAD 24      // a step looks at no more bytes from pos on: tag, length, a word
 #define P2E_FRAMES    128     // power of two above P2E_MAX_DEPTH_LIMIT
@@ -28,7 +29,14 @@ struct p2e_frame {
     u64 seen;  // required fields met so far
 };
 
+// What every message touches stands together, next to the beginning of the buffer.
 struct p2e_state {
+    struct p2e_frame frames[P2E_FRAMES];
+#if P2E_SAVED
+    u64 saved_value[P2E_SAVED]; // slots of elements around the one that is open
+    u8 saved_present[P2E_SAVED];
+    u64 saved_count;
+#endif
     u32 claimed; // shared states: in use
     u32 index;   // of this state: other maps have a value for each state, too
     u32 literals_ready;
@@ -38,19 +46,13 @@ struct p2e_state {
     u32 ready;  // a step at a position below needs no loading
     u32 depth;
     u32 distinct_at;          // index of the entry that was looked up last (bpf/distinct.h)
+    u32 at, at2;              // positions of inner loops, through memory (VOLATILE)
     struct p2e_frame current; // `end` unused: it is the member above
-    struct p2e_frame frames[P2E_FRAMES];
+    u64 varint;               // result of p2e_varint_long
+    u64 now;               // nanoseconds of CLOCK_TAI when the walk began, where rules ask for it
+    u64 settled;           // result of the last condition that could fail
     u64 value[P2E_SLOTS];  // by slot: last value, text, count of elements, or oneof member
     u8 present[P2E_SLOTS]; // by slot: was met
-    u64 varint;            // result of p2e_varint_long
-    u64 now;               // nanoseconds of CLOCK_TAI when the walk began, where rules ask for it
-    u32 settled;           // result of the last condition that could fail
-    u32 at, at2;           // positions of inner loops, through memory (VOLATILE)
-#if P2E_SAVED
-    u32 saved_count;
-    u64 saved_value[P2E_SAVED]; // slots of elements around the one that is open
-    u8 saved_present[P2E_SAVED];
-#endif
     u8 buffer[P2E_POSITIONS + 1 + 16] __attribute__((aligned(8)));
 };
 
@@ -104,13 +106,14 @@ static P2E_INLINE int p2e_settled(struct p2e_state *s, int result)
     return VOLATILE(s->settled);
 }
 
-// Loads one chunk at `from` (below size). Returns how much, 0 on failure.
-static P2E_INLINE u32 p2e_load_chunk(struct __sk_buff *skb, struct p2e_state *s, u32 from)
+// Loads one chunk at `from` (below size), of at most `most` bytes where there are more than
+// P2E_CHUNK. Returns how much, 0 on failure.
+static P2E_INLINE u32 p2e_load_chunk(struct __sk_buff *skb, struct p2e_state *s, u32 from, u32 most)
 {
     u64 size = (u64)s->size - from - 1;
     OPAQUE(size);
     if (size > P2E_CHUNK - 1)
-        size = P2E_CHUNK - 1;
+        size = most - 1;
     size += 1;
     from &= 0xffff;
     if (bpf_skb_load_bytes(skb, p2e_options.payload_offset + from, s->buffer + from, size))
@@ -135,7 +138,7 @@ P2E_GLOBAL int p2e_fill(struct __sk_buff *skb, struct p2e_state *s, u32 pos, u32
     for (int i = 0; i < 65536 / P2E_CHUNK + 1; i++) {
         if (from >= upto || from >= s->size)
             break;
-        u32 size = p2e_load_chunk(skb, s, from);
+        u32 size = p2e_load_chunk(skb, s, from, P2E_CHUNK);
         if (!size)
             return -1;
         from += size;

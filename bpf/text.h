@@ -283,6 +283,21 @@ P2E_GLOBAL u64 p2e_text_points(struct p2e_state *s, u64 text)
     return count;
 }
 
+// More than `least` code points? Each has one to four bytes, which mostly settles it.
+static P2E_INLINE int p2e_text_points_above(struct p2e_state *s, u64 text, u64 least)
+{
+    u64 size = p2e_text_size(text);
+    if (size <= least)
+        return 0;
+    return size > 4 * least || p2e_text_points(s, text) > least;
+}
+
+static P2E_INLINE int p2e_text_points_equal(struct p2e_state *s, u64 text, u64 count)
+{
+    u64 size = p2e_text_size(text);
+    return size >= count && size <= 4 * count && p2e_text_points(s, text) == count;
+}
+
 // Code points of a text that nobody has checked yet.
 static P2E_INLINE u64 p2e_text_points_checked(struct p2e_state *s, u64 text, u32 *failed)
 {

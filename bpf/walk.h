@@ -361,7 +361,7 @@ static P2E_INLINE int p2e_walk(struct __sk_buff *skb, struct p2e_state *s, u32 s
 #endif
     p2e_reset(s);
     if (size) {
-        u32 loaded = p2e_load_chunk(skb, s, 0);
+        u32 loaded = p2e_load_chunk(skb, s, 0, P2E_GLIMPSE);
         if (!loaded)
             return 0;
         p2e_note_loaded(s, loaded);

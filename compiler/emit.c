@@ -12,8 +12,9 @@
 
 #define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
 
-#define CHECKS_INLINE 8 // up to so many checks of a scope stand where it is judged
-#define CHECK_GROUPS  4 // more stand in so many functions
+#define CHECKS_INLINE   8 // up to so many checks of a scope stand where it is judged
+#define ELEMENTS_INLINE 1 // up to so many lists have their elements judged in the loop itself
+#define CHECK_GROUPS    4 // more stand in so many functions
 
 static size_t power_of_two(size_t at_least)
 {
@@ -271,14 +272,31 @@ static void emit_element_end(struct p2e_emitter *e, const struct p2e_use *use)
     emit(e, "        break;\n    }\n");
 }
 
+// Is what happens to elements little enough to stand in the walker's loop? A call costs about as
+// much as a field; but the verifier follows it once for each step.
+static bool are_elements_few(const struct p2e_plan *plan)
+{
+    size_t uses = 0, asked = 0;
+    for (size_t i = 0; i < plan->place_count; i++) {
+        for (size_t k = 0; k < plan->places[i]->use_count; k++) {
+            const struct p2e_use *use = plan->places[i]->uses[k];
+            if (!use->child || !use->child->element)
+                continue;
+            uses += use->child->cyclic || use->set_slot ? ELEMENTS_INLINE + 1 : 1;
+            asked += use->test_count + (use->elements ? use->elements->check_count : 0);
+        }
+    }
+    return uses <= ELEMENTS_INLINE && asked <= CHECKS_INLINE;
+}
+
 static void emit_element_switch(struct p2e_emitter *e, const char *name,
                                 void (*emit_one)(struct p2e_emitter *, const struct p2e_use *))
 {
     const struct p2e_plan *plan = e->plan;
     emit(e,
-         "P2E_GLOBAL int %s(struct p2e_state *s, u32 slot)\n{\n"
+         "%s int %s(struct p2e_state *s, u32 slot)\n{\n"
          "    if (!s)\n        return 0;\n    switch (slot) {\n",
-         name);
+         are_elements_few(plan) ? "static P2E_INLINE" : "P2E_GLOBAL", name);
     for (size_t i = 0; i < plan->place_count; i++) {
         for (size_t k = 0; k < plan->places[i]->use_count; k++)
             emit_one(e, plan->places[i]->uses[k]);

@@ -9,7 +9,8 @@
 
 #define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
 
-#define WORD_SIZE 8 // texts up to this are compared as one word
+#define WORD_SIZE   8     // texts up to this are compared as one word
+#define COUNTED_MAX 65535 // code points that a text can have
 
 // ---- Which expressions can be an error ----------------------------------------------------------
 // uint(size(a)): a size is never negative.
@@ -560,6 +561,59 @@ static bool is_integer_pair(const struct p2e_cel_expr *expr)
     return kind == expr->args[1]->type.kind && (kind == P2E_CEL_INT || kind == P2E_CEL_UINT);
 }
 
+// The string whose code points `expr` counts, as an int or a uint; NULL for anything else, and
+// where the string has to be checked first.
+static const struct p2e_cel_expr *counted_text(const struct p2e_cel_expr *expr)
+{
+    if (expr->op == P2E_CEL_CONVERT && is_size(expr))
+        expr = expr->args[0];
+    bool counted = expr->op == P2E_CEL_SIZE && expr->args[0]->type.kind == P2E_CEL_STRING;
+    return counted && !needs_check(expr) ? expr->args[0] : NULL;
+}
+
+// size(text) against a constant, of which the sides are `expr`'s in this order or the other.
+struct counting {
+    const struct p2e_cel_expr *text;
+    enum p2e_cel_op op; // as if the size stood first
+    int64_t count;
+};
+
+static enum p2e_cel_op turned(enum p2e_cel_op op)
+{
+    static const enum p2e_cel_op others[] = {
+        [P2E_CEL_LT - P2E_CEL_LT] = P2E_CEL_GT,
+        [P2E_CEL_LE - P2E_CEL_LT] = P2E_CEL_GE,
+        [P2E_CEL_GT - P2E_CEL_LT] = P2E_CEL_LT,
+        [P2E_CEL_GE - P2E_CEL_LT] = P2E_CEL_LE,
+    };
+    return op == P2E_CEL_EQ || op == P2E_CEL_NE ? op : others[op - P2E_CEL_LT];
+}
+
+// A count that no text can have is left to the general way.
+static bool find_counting(const struct p2e_cel_expr *expr, struct counting *counting)
+{
+    const struct p2e_cel_expr *a = expr->args[0], *b = expr->args[1];
+    bool swapped = a->op == P2E_CEL_CONST;
+    const struct p2e_cel_expr *size = swapped ? b : a, *constant = swapped ? a : b;
+    if (constant->op != P2E_CEL_CONST || constant->type.kind != size->type.kind)
+        return false;
+    *counting = (struct counting){counted_text(size), swapped ? turned(expr->op) : expr->op,
+                                  constant->value.integer};
+    bool below = counting->op == P2E_CEL_LT || counting->op == P2E_CEL_GE;
+    return counting->text && counting->count >= below && counting->count <= COUNTED_MAX;
+}
+
+// Mostly the number of bytes settles it (bpf/text.h).
+static void emit_counting(struct p2e_emitter *e, const struct counting *c)
+{
+    bool equality = c->op == P2E_CEL_EQ || c->op == P2E_CEL_NE;
+    bool negated = c->op == P2E_CEL_NE || c->op == P2E_CEL_LT || c->op == P2E_CEL_LE;
+    bool below = c->op == P2E_CEL_LT || c->op == P2E_CEL_GE; // one less is what must be exceeded
+    emit(e, "(%sp2e_text_points_%s(s, ", negated ? "!" : "", equality ? "equal" : "above");
+    p2e_emit_expr(e, c->text);
+    emit(e, ", %lldull))", (long long)(c->count - below));
+}
+
 static void emit_order(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     static const char *const infix[] = {"<", "<=", ">", ">="};
@@ -569,6 +623,11 @@ static void emit_order(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
                                           "p2e_at_most("};
     const struct p2e_cel_expr *a = expr->args[0], *b = expr->args[1];
     unsigned op = expr->op - P2E_CEL_LT;
+    struct counting counting;
+    if (find_counting(expr, &counting)) {
+        emit_counting(e, &counting);
+        return;
+    }
     const char *compare = comparison(a->type.kind, b->type.kind);
     if (is_integer_pair(expr) || a->type.kind == P2E_CEL_BOOL) {
         emit_infix(e, expr, infix[op], emit_operand);
@@ -664,6 +723,11 @@ static void emit_list_equal(struct p2e_emitter *e, const struct p2e_cel_expr *ex
 
 static void emit_equality(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
+    struct counting counting;
+    if (find_counting(expr, &counting)) {
+        emit_counting(e, &counting);
+        return;
+    }
     emit(e, expr->op == P2E_CEL_NE ? "(!" : "");
     if (expr->args[0]->type.kind == P2E_CEL_LIST)
         emit_list_equal(e, expr);

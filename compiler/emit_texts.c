@@ -53,7 +53,9 @@ void p2e_texts_uses(struct p2e_buffer *out, const char *body)
           "p2e_first_time_text(", "p2e_meet_key_text("}},
         {"SEARCH_WORD", {"p2e_text_search_word("}},
         {"NETWORK", {"p2e_text_is_network("}},
-        {"POINTS", {"p2e_text_points(", "p2e_text_points_checked("}},
+        {"POINTS",
+         {"p2e_text_points(", "p2e_text_points_checked(", "p2e_text_points_above(",
+          "p2e_text_points_equal("}},
     };
     for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
         bool used = false;

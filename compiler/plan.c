@@ -213,6 +213,7 @@ static int collect_select(const struct collector *c, const struct p2e_cel_expr *
     // has() of a field without presence asks for its value, too: is it other than the default?
     if (expr->op == P2E_CEL_SELECT || use->field->presence == P2E_PRESENCE_IMPLICIT)
         use->value |= !use->field->repeated && !use->field->message;
+    use->content |= expr->op == P2E_CEL_SELECT;
     return 0;
 }
 
@@ -220,11 +221,17 @@ static int need_elements(const struct collector *c, struct p2e_use *use);
 
 static int collect_size(const struct collector *c, const struct p2e_cel_expr *expr)
 {
-    if (expr->args[0]->type.kind != P2E_CEL_MAP)
+    const struct p2e_cel_expr *arg = expr->args[0];
+    bool bytes = arg->type.kind == P2E_CEL_BYTES && arg->op == P2E_CEL_SELECT;
+    if (arg->type.kind != P2E_CEL_MAP && !bytes)
         return collect_args(c, expr);
-    struct p2e_use *use = need_select(c, expr->args[0]);
+    struct p2e_use *use = need_select(c, arg);
     if (!use)
         return -1;
+    if (bytes) {
+        use->value = true;
+        return 0;
+    }
     use->size = true;
     return need_elements(c, use);
 }
@@ -261,7 +268,7 @@ static int need_entry(const struct collector *c, struct p2e_place *entry)
     bool closed = value->enumeration && value->enumeration->closed;
     if (!key || (closed && !need_use(c->plan, entry, value)))
         return out_of_memory(c->err);
-    key->value = true;
+    key->value = key->content = true;
     return 0;
 }
 
@@ -321,7 +328,7 @@ static int collect_at(const struct collector *c, const struct p2e_cel_expr *expr
     struct p2e_use *value = need_use(c->plan, use->child, &use->child->message->fields[1]);
     if (!value)
         return out_of_memory(c->err);
-    value->value = true;
+    value->value = value->content = true;
     return 0;
 }
 

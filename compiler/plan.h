@@ -25,6 +25,7 @@ struct p2e_use {
     struct p2e_place *place;
     struct p2e_place *child; // of a message field whose fields are looked at, else NULL
     bool value;              // the (last) value is looked at, not only presence or count
+    bool content;            // of a text: its bytes are, not only its size
     bool size;               // of a map: the number of its keys is
     // What is asked of each element of a repeated field as it passes: `constant in list`, macros,
     // an element by its index. Each has a slot of its own, after `slot`.

@@ -198,8 +198,9 @@ static uint64_t entry_hook(struct layout *l, unsigned *hook)
 static uint64_t entry_use(struct layout *l, struct p2e_use *use)
 {
     bool text = use->field->type == P2E_TYPE_STRING || use->field->type == P2E_TYPE_BYTES;
-    uint64_t entry = part(P2E_ENTRY_SLOT, use->slot) |
-                     part(P2E_ENTRY_KEEP, text && (use->value || use->test_count || use->elements));
+    uint64_t entry =
+        part(P2E_ENTRY_SLOT, use->slot) |
+        part(P2E_ENTRY_KEEP, text && (use->content || use->test_count || use->elements));
     if (!p2e_use_is_hooked(use))
         return entry;
     l->plan->has_hooks = true;
