@@ -12,9 +12,10 @@
 
 #define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
 
-#define CHECKS_INLINE   8 // up to so many checks of a scope stand where it is judged
-#define ELEMENTS_INLINE 1 // up to so many lists have their elements judged in the loop itself
-#define CHECK_GROUPS    4 // more stand in so many functions
+#define CHECKS_INLINE   8   // up to so many checks of a scope stand where it is judged
+#define ELEMENTS_INLINE 1   // up to so many lists have their elements judged in the loop itself
+#define CHECK_GROUPS    4   // more stand in so many functions
+#define CHECKS_TOGETHER 256 // of an element: in one
 
 static size_t power_of_two(size_t at_least)
 {
@@ -368,9 +369,13 @@ static void emit_sequence(struct p2e_emitter *e, const struct p2e_scope *scope, 
     emit(e, "    return P2E_RULE_COUNT;\n}\n\n");
 }
 
-static size_t checks_per_function(size_t count)
+// Scopes may be many, and the kernel takes 256 functions: but for the message's, one is enough for
+// each as long as it stays within the reach of a jump.
+static size_t checks_per_function(const struct p2e_scope *scope)
 {
-    size_t even = (count + CHECK_GROUPS - 1) / CHECK_GROUPS;
+    size_t count = scope->check_count, even = (count + CHECK_GROUPS - 1) / CHECK_GROUPS;
+    if (scope->number > 0 && count <= CHECKS_TOGETHER)
+        return count;
     return even > CHECKS_INLINE ? even : CHECKS_INLINE;
 }
 
@@ -387,7 +392,7 @@ static void emit_group(struct p2e_emitter *e, const struct p2e_scope *scope, siz
 // The first rule of a scope that does not hold, P2E_RULE_COUNT when all do.
 static void emit_verdict(struct p2e_emitter *e, const struct p2e_scope *scope)
 {
-    size_t count = scope->check_count, step = checks_per_function(count);
+    size_t count = scope->check_count, step = checks_per_function(scope);
     bool grouped = count > CHECKS_INLINE;
     for (size_t i = 0; grouped && i < count; i += step)
         emit_group(e, scope, i, i + step < count ? i + step : count);
