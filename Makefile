@@ -3,6 +3,7 @@
 #   make            build both
 #   make deps       install what building needs (Debian 12, root)
 #   make demo       the experiment: a server without and with a filter, one table
+#   make bench      what verdicts, servers, growth and start cost; make bench-verdict one part
 #   make test       all tests
 #                   (both install what they need first)
 #   make format     rewrite sources in the house style; make lint checks without writing
@@ -105,7 +106,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_COMP) $(OBJ_BOTH)
 .SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/%.o)
 
 include demo/demo.mk tests/bulk/bulk.mk tests/compiler/regex.mk tests/loader/loader.mk \
-        tests/oracle/oracle.mk tests/fuzz/fuzz.mk tests/kernels/kernels.mk
+        tests/oracle/oracle.mk tests/fuzz/fuzz.mk tests/kernels/kernels.mk bench/bench.mk
 
 # ---- What people type ---------------------------------------------------------------------------
 .PHONY: deps demo test programs

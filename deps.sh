@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian 12 packages that are missing: deps.sh build|demo|test|kernels
+# Installs the Debian 12 packages that are missing: deps.sh build|demo|test|kernels|bench
 #
 # As root it installs them; otherwise it names the command. With everything there it says nothing.
 set -eu
@@ -14,6 +14,7 @@ test="$demo libcmocka-dev python3-pytest python3-protobuf libcap2-bin iproute2
 
 # npm may have come with node, from elsewhere.
 command -v npm >/dev/null || test="$test npm"
+bench="$demo g++ python3-protobuf nanopb libnanopb-dev gnuplot-nox"
 kernels="$test qemu-system-x86 busybox-static cpio"
 
 case ${1:-} in
@@ -21,8 +22,9 @@ build) wanted=$build ;;
 demo) wanted=$demo ;;
 test) wanted=$test ;;
 kernels) wanted=$kernels ;;
+bench) wanted=$bench ;;
 *)
-    echo "usage: deps.sh build|demo|test|kernels" >&2
+    echo "usage: deps.sh build|demo|test|kernels|bench" >&2
     exit 2
     ;;
 esac

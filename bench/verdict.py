@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+"""What a verdict costs a message: the filter in the kernel beside what a server could do for itself."""
+
+import collections
+
+import common
+import kinds
+
+JUDGES = ("p2e", "scanner", "nanopb", "protobuf-c", "C++")
+MODES = ("repeated", "cycled")
+
+
+def measure(kind, rounds):
+    """{(class, judge, mode): nanoseconds of each round}, and the size of a message."""
+    times = collections.defaultdict(list)
+    output = common.run(common.OUTPUT / "verdict", kind, common.OUTPUT / f"{kind}-udp.bpf.o", common.OUTPUT,
+                        common.cores()[1], rounds)
+    for line in output.splitlines():
+        *key, value = line.split()
+        times[tuple(key)].append(float(value))
+    size = times.pop(("size", "-", "-"))[0]
+    return times, size
+
+
+def rows_of(kind, rounds):
+    times, size = measure(kind, rounds)
+    return [{"kind": kind, "bytes": size, "class": which, "judge": judge, "mode": mode, **common.spread(values)}
+            for (which, judge, mode), values in times.items()]
+
+
+def print_table(rows):
+    found = {(r["kind"], r["class"], r["mode"], r["judge"]): r["median"] for r in rows}
+    size = {r["kind"]: r["bytes"] for r in rows}
+    lines = []
+    for key in dict.fromkeys((r["kind"], r["class"], r["mode"]) for r in rows):
+        values = [found.get((*key, judge)) for judge in JUDGES]
+        lines.append([*key, size[key[0]], *("-" if v is None else v for v in values)])
+    lines = [[cell if not isinstance(cell, float) else f"{cell:,.0f}" for cell in line] for line in lines]
+    common.table(["kind", "class", "mode", "bytes", *JUDGES], lines)
+
+
+def draw(rows):
+    found = {(r["kind"], r["judge"]): r["median"] for r in rows if r["class"] == "valid" and r["mode"] == "cycled"}
+    used = [kind for kind in kinds.KINDS if (kind, "p2e") in found]
+    common.bars("verdict", "Nanoseconds a valid message, message after message", "ns (logarithmic)",
+                ["kind", *JUDGES], [[kind, *(found[kind, judge] for judge in JUDGES)] for kind in used],
+                "set logscale y\nset yrange [5:*]")
+
+
+def main():
+    options = common.options(__doc__)
+    common.prepare()
+    rows = [row for kind in options.kinds for row in rows_of(kind, options.rounds)]
+    print(f"\n{common.machine_line()}\nNanoseconds a message, medians of {options.rounds} rounds; p2e above the empty program.\n")
+    print_table(rows)
+    common.save("verdict", rows)
+    draw(rows)
+
+
+if __name__ == "__main__":
+    main()
