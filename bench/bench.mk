@@ -1,7 +1,7 @@
 # The benchmark's programs, and what people type: make bench, or one part, make bench-verdict.
 BENCH     := $(BUILD)/bench
-BENCH_BIN := $(BENCH)/verdict
-BENCH_PARTS := bench-verdict
+BENCH_BIN := $(addprefix $(BENCH)/,verdict server sender)
+BENCH_PARTS := bench-verdict bench-server
 
 .PHONY: bench $(BENCH_PARTS) bench-programs
 bench: $(BENCH_PARTS)
@@ -55,3 +55,11 @@ BENCH_KERNEL := $(BENCH)/kernel.o $(BENCH)/corpus.o $(OBJ_BOTH)
 $(BENCH)/verdict: $(BENCH)/verdict.o $(BENCH_JUDGES) $(BENCH_KERNEL)
 	$(SAY) LINK $@
 	$(Q)g++ $(LDFLAGS) -o $@ $^ $(LIBS_CLI) -lprotobuf -lprotobuf-nanopb -lm -lpthread
+
+$(BENCH)/server: $(addprefix $(BENCH)/,server.o wire.o judge_protobuf_c.o c/bench.pb-c.o)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lprotobuf-c
+
+$(BENCH)/sender: $(addprefix $(BENCH)/,sender.o wire.o corpus.o)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^

@@ -21,9 +21,10 @@ PINS = pathlib.Path("/sys/fs/bpf/p2e-bench")
 P2E = BUILD / "p2e"
 
 
-def options(description, rounds=9):
+def options(description, add=lambda parser: None):
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--rounds", type=int, default=rounds)
+    add(parser)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--kinds", nargs="+", choices=kinds.KINDS, default=kinds.KINDS)
     os.chdir(ROOT)
     return parser.parse_args()

@@ -22,7 +22,9 @@ struct judge {
 #ifdef __cplusplus
 extern "C" {
 #endif
-extern const struct judge scanner_judge, protobuf_c_judge, cpp_judge, nanopb_judge, upb_judge;
+extern const struct judge scanner_judge, protobuf_c_judge, cpp_judge, nanopb_judge;
+// Unpacks, and checks nothing.
+extern const struct judge unpack_judge;
 #ifdef __cplusplus
 }
 #endif

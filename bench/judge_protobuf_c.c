@@ -70,3 +70,34 @@ static bool blob(const uint8_t *message, size_t size)
 }
 
 const struct judge protobuf_c_judge = {"protobuf-c", {search, telemetry, batch, blob}};
+
+// ---- Without checks -----------------------------------------------------------------------------
+static bool unpack(const ProtobufCMessageDescriptor *type, const uint8_t *message, size_t size)
+{
+    ProtobufCMessage *m = protobuf_c_message_unpack(type, NULL, size, message);
+    protobuf_c_message_free_unpacked(m, NULL);
+    return m != NULL;
+}
+
+static bool unpack_search(const uint8_t *message, size_t size)
+{
+    return unpack(&bench__search__descriptor, message, size);
+}
+
+static bool unpack_telemetry(const uint8_t *message, size_t size)
+{
+    return unpack(&bench__telemetry__descriptor, message, size);
+}
+
+static bool unpack_batch(const uint8_t *message, size_t size)
+{
+    return unpack(&bench__batch__descriptor, message, size);
+}
+
+static bool unpack_blob(const uint8_t *message, size_t size)
+{
+    return unpack(&bench__blob__descriptor, message, size);
+}
+
+const struct judge unpack_judge = {"unpack",
+                                   {unpack_search, unpack_telemetry, unpack_batch, unpack_blob}};
