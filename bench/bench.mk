@@ -1,7 +1,7 @@
 # The benchmark's programs, and what people type: make bench, or one part, make bench-verdict.
 BENCH     := $(BUILD)/bench
-BENCH_BIN := $(addprefix $(BENCH)/,verdict server sender)
-BENCH_PARTS := bench-verdict bench-server
+BENCH_BIN := $(addprefix $(BENCH)/,verdict server sender cost bind)
+BENCH_PARTS := bench-verdict bench-server bench-growth bench-overheads
 
 .PHONY: bench $(BENCH_PARTS) bench-programs
 bench: $(BENCH_PARTS)
@@ -61,5 +61,13 @@ $(BENCH)/server: $(addprefix $(BENCH)/,server.o wire.o judge_protobuf_c.o c/benc
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lprotobuf-c
 
 $(BENCH)/sender: $(addprefix $(BENCH)/,sender.o wire.o corpus.o)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+
+$(BENCH)/cost: $(BENCH)/cost.o $(BENCH_KERNEL)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) -lm
+
+$(BENCH)/bind: $(BENCH)/bind.o
 	$(SAY) LINK $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^

@@ -140,6 +140,6 @@ def prepare():
     OUTPUT.mkdir(parents=True, exist_ok=True)
     remove_pins()
     kinds.write_corpus(OUTPUT)
-    config = kinds.write_config(OUTPUT)
+    config = kinds.write_config(OUTPUT / "p2e.conf", kinds.all_filters())
     run(P2E, "compile", "-c", config)
     return config

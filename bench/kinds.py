@@ -189,15 +189,18 @@ def where(kind, transport):
     return f'path = "@p2e-bench-{kind}";'
 
 
-def filter_text(kind, transport):
+def filter_text(kind, transport, more=""):
     rules = ", ".join(f'"{rule}"' for rule in RULES[kind])
-    return (f'  {{ name = "{kind}-{transport}"; transport = "{transport}"; {where(kind, transport)}\n'
+    return (f'  {{ name = "{kind}-{transport}"; transport = "{transport}"; {where(kind, transport)} {more}\n'
             f'    schema = "../../bench/bench.proto"; message = "bench.{kind.capitalize()}";\n'
             f"    rules = ( {rules} ); }}")
 
 
-def write_config(build):
-    filters = ",\n".join(filter_text(k, t) for k in KINDS for t in ("udp", "unixgram"))
-    path = build / "p2e.conf"
-    path.write_text(f'object_dir = ".";\npin_dir = "/sys/fs/bpf/p2e-bench";\nfilters = (\n{filters}\n);\n')
+def write_config(path, filters):
+    text = ",\n".join(filters)
+    path.write_text(f'object_dir = ".";\npin_dir = "/sys/fs/bpf/p2e-bench";\nfilters = (\n{text}\n);\n')
     return path
+
+
+def all_filters():
+    return [filter_text(kind, transport) for kind in KINDS for transport in ("udp", "unixgram")]
