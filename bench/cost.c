@@ -40,7 +40,7 @@ static void run_round(const struct p2e_object *object, const struct subject *s,
                       const struct corpus *corpus)
 {
     print("repeated", repeated_above_empty(s, corpus, BUDGET_NS));
-    print("cycled", cycled_above_empty(s, corpus, BUDGET_NS));
+    print("live", live_above_empty(s, corpus, BUDGET_NS));
     print("tail_call", tail_call_ns(s, corpus));
     print("load_ms", load_ms(object));
 }

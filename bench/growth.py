@@ -109,7 +109,7 @@ def measure(point, rounds):
             **{name: common.spread(found) for name, found in values.items()}}
 
 
-COLUMNS = ("repeated", "cycled", "instructions", "verified", "load_ms")
+COLUMNS = ("repeated", "live", "instructions", "verified", "load_ms")
 
 
 def median(row, name):
@@ -122,8 +122,8 @@ def draw(rows):
         by_series[row["series"]].append(row)
     for series, found in by_series.items():
         name = "growth-" + series.replace(", ", "-").replace(" ", "-")
-        used = [[max(r["x"], 0.5), median(r, "repeated"), median(r, "cycled")] for r in found]
-        common.lines(name, "A verdict's cost", series, "ns above the empty program", ["x", "repeated", "cycled"],
+        used = [[max(r["x"], 0.5), median(r, "repeated"), median(r, "live")] for r in found]
+        common.lines(name, "A verdict's cost", series, "ns above the empty program", ["x", "repeated", "live"],
                      used, "set logscale xy\nset datafile missing '-'")
     used = [[r["x"], r["verified"]["median"]] for r in by_series["rules"]]
     common.lines("growth-verifier", "What the verifier looks at", "rules", "instructions", ["x", "verified"], used,

@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ETHERNET    14 // what BPF_PROG_TEST_RUN takes off the front
-#define HEADER      8  // of UDP
-#define BUFFER_SIZE 400000
+#define ETHERNET      14 // what BPF_PROG_TEST_RUN takes off the front
+#define HEADER        8  // of UDP
+#define SOCKET_BUFFER 400000
 
 static void fail(const char *what)
 {
@@ -59,12 +59,13 @@ int load_empty(void)
     return program;
 }
 
-static void open_pair(int pair[2], int program)
+void open_pair(int pair[2], int program)
 {
-    int size = BUFFER_SIZE;
+    int size = SOCKET_BUFFER;
     if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair) < 0 ||
         setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0 ||
-        setsockopt(pair[1], SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)) < 0)
+        (program >= 0 &&
+         setsockopt(pair[1], SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)) < 0))
         fail("cannot attach the program to a socket pair");
 }
 
@@ -121,16 +122,17 @@ double repeated_above_empty(const struct subject *s, const struct corpus *corpus
     return repeated_ns(s->handles.judge, corpus, repeat) - repeated_ns(s->empty, corpus, repeat);
 }
 
-// ---- Cycled -------------------------------------------------------------------------------------
-static void send_one(const int pair[2], const struct message *message)
+// ---- Live ---------------------------------------------------------------------------------------
+size_t pass_through(const int pair[2], const struct message *message, uint8_t *buffer)
 {
-    char header[HEADER] = {0}, rest[1];
+    char header[HEADER] = {0};
     struct iovec parts[] = {{header, HEADER}, {(void *)message->data, message->size}};
     struct msghdr packet = {.msg_iov = parts, .msg_iovlen = 2};
     if (sendmsg(pair[0], &packet, MSG_NOSIGNAL) < 0)
         fail("cannot send through the socket pair");
-    while (recv(pair[1], rest, sizeof(rest), MSG_DONTWAIT) >= 0)
-        continue;
+    parts[1] = (struct iovec){buffer, BUFFER_MAX};
+    ssize_t size = recvmsg(pair[1], &packet, MSG_DONTWAIT);
+    return size < HEADER ? 0 : (size_t)size - HEADER;
 }
 
 static struct bpf_prog_info statistics(int program)
@@ -143,27 +145,27 @@ static struct bpf_prog_info statistics(int program)
 }
 
 // Mean run time, in whole turns of the corpus.
-static double cycled_ns(int program, const int pair[2], const struct corpus *corpus,
-                        double budget_ns)
+static double live_ns(int program, const int pair[2], const struct corpus *corpus, double budget_ns)
 {
+    static uint8_t buffer[BUFFER_MAX];
     struct bpf_prog_info before = statistics(program);
     double end = now_ns() + budget_ns;
     do
         for (size_t i = 0; i < corpus->count; i++)
-            send_one(pair, &corpus->messages[i]);
+            pass_through(pair, &corpus->messages[i], buffer);
     while (now_ns() < end);
     struct bpf_prog_info after = statistics(program);
     return (double)(after.run_time_ns - before.run_time_ns) /
            (double)(after.run_cnt - before.run_cnt);
 }
 
-double cycled_above_empty(const struct subject *s, const struct corpus *corpus, double budget_ns)
+double live_above_empty(const struct subject *s, const struct corpus *corpus, double budget_ns)
 {
     int on = bpf_enable_stats(BPF_STATS_RUN_TIME);
     if (on < 0)
         fail("cannot turn the kernel's statistics of programs on");
-    double judge = cycled_ns(s->handles.judge, s->pairs[0], corpus, budget_ns);
-    double empty = cycled_ns(s->empty, s->pairs[1], corpus, budget_ns);
+    double judge = live_ns(s->handles.judge, s->pairs[0], corpus, budget_ns);
+    double empty = live_ns(s->empty, s->pairs[1], corpus, budget_ns);
     close(on);
     return judge - empty;
 }

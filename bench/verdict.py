@@ -1,5 +1,9 @@
 #!/usr/bin/python3
-"""What a verdict costs a message: the filter in the kernel beside what a server could do for itself."""
+"""What a verdict costs a message: the filter in the kernel beside what a server could do for itself.
+
+Three ways to run the corpus. *repeated*: each message many times before the next. *cycled*: one after
+another in a tight loop, in user space only. *live*: each has just come through a socket.
+"""
 
 import collections
 
@@ -7,7 +11,7 @@ import common
 import kinds
 
 JUDGES = ("p2e", "scanner", "nanopb", "protobuf-c", "C++")
-MODES = ("repeated", "cycled")
+MODES = ("repeated", "cycled", "live")
 
 
 def measure(kind, rounds):
@@ -32,7 +36,9 @@ def print_table(rows):
     found = {(r["kind"], r["class"], r["mode"], r["judge"]): r["median"] for r in rows}
     size = {r["kind"]: r["bytes"] for r in rows}
     lines = []
-    for key in dict.fromkeys((r["kind"], r["class"], r["mode"]) for r in rows):
+    for key in ((k, c, m) for k in kinds.KINDS for c in kinds.CLASSES for m in MODES):
+        if key[0] not in size:
+            continue
         values = [found.get((*key, judge)) for judge in JUDGES]
         lines.append([*key, size[key[0]], *("-" if v is None else v for v in values)])
     lines = [[cell if not isinstance(cell, float) else f"{cell:,.0f}" for cell in line] for line in lines]
@@ -40,9 +46,9 @@ def print_table(rows):
 
 
 def draw(rows):
-    found = {(r["kind"], r["judge"]): r["median"] for r in rows if r["class"] == "valid" and r["mode"] == "cycled"}
+    found = {(r["kind"], r["judge"]): r["median"] for r in rows if r["class"] == "valid" and r["mode"] == "live"}
     used = [kind for kind in kinds.KINDS if (kind, "p2e") in found]
-    common.bars("verdict", "Nanoseconds a valid message, message after message", "ns (logarithmic)",
+    common.bars("verdict", "Nanoseconds a valid message, each just received", "ns (logarithmic)",
                 ["kind", *JUDGES], [[kind, *(found[kind, judge] for judge in JUDGES)] for kind in used],
                 "set logscale y\nset yrange [5:*]")
 
