@@ -54,6 +54,10 @@ def read(path):
     return pathlib.Path(path).read_text()
 
 
+def commit():
+    return run("git", "describe", "--always", "--dirty").strip() if (ROOT / ".git").exists() else "no repository"
+
+
 def machine():
     cpu = re.search(r"model name\s*:\s*(.*)", read("/proc/cpuinfo"))
     return {
@@ -62,14 +66,15 @@ def machine():
         "kernel": platform.release(),
         "jit": read("/proc/sys/net/core/bpf_jit_enable").strip() != "0",
         "load": os.getloadavg()[0],
-        "commit": run("git", "describe", "--always", "--dirty").strip(),
+        "commit": commit(),
     }
 
 
-def machine_line():
+def announce(what):
+    """The machine, and what the table below shows."""
     m = machine()
-    return (f"{m['cpu']}, {m['cores']} cores, Linux {m['kernel']}, BPF JIT {'on' if m['jit'] else 'OFF'}, "
-            f"load {m['load']:.1f}, {m['commit']}")
+    print(f"\n{m['cpu']}, {m['cores']} cores, Linux {m['kernel']}, BPF JIT {'on' if m['jit'] else 'OFF'}, "
+          f"load {m['load']:.1f}, {m['commit']}\n{what}\n")
 
 
 # ---- Results ----------------------------------------------------------------------------------
@@ -105,7 +110,8 @@ def plot(name, title, commands, head, rows):
     data.write_text("\n".join(lines) + "\n")
     for suffix, terminal in TERMINALS.items():
         script = (f"set terminal {terminal}\nset output '{OUTPUT / name}.{suffix}'\nset title \"{title}\"\n"
-                  f"set datafile separator tab\nset grid ytics\nset key autotitle columnhead outside bottom center horizontal\n"
+                  "set datafile separator tab\nset grid ytics\n"
+                  "set key autotitle columnhead outside bottom center horizontal\n"
                   + commands.replace("DATA", f"'{data}'") + "\n")
         subprocess.run(["gnuplot"], input=script, text=True, check=True)
     print(f"plots: {(OUTPUT / name).relative_to(ROOT)}.svg and .png")

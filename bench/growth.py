@@ -135,7 +135,7 @@ def main():
     found = list(points())
     compile_all(found)
     rows = [measure(point, options.rounds) for point in found]
-    print(f"\n{common.machine_line()}\nMedians of {options.rounds} rounds; nanoseconds above the empty program.\n")
+    common.announce(f"Medians of {options.rounds} rounds; nanoseconds above the empty program.")
     common.table(["series", "at", "bytes", *COLUMNS],
                  [[r["series"], r["x"], r["bytes"], *(median(r, c) for c in COLUMNS)] for r in rows])
     common.save("growth", rows)

@@ -87,7 +87,7 @@ def measure(rounds, config):
 def main():
     options = common.options(__doc__)
     rows = measure(options.rounds, common.prepare())
-    print(f"\n{common.machine_line()}\nMicroseconds, medians of {options.rounds} rounds.\n")
+    common.announce(f"Microseconds, medians of {options.rounds} rounds.")
     common.table(["what", "median", "least", "most"],
                  [[r["what"], *(r["us"][key] for key in ("median", "min", "max"))] for r in rows])
     common.save("overheads", rows)

@@ -59,7 +59,8 @@ Case = collections.namedtuple("Case", "transport kind junk form mode")
 
 
 def address(case):
-    return f"@p2e-bench-{case.kind}" if case.transport == "unixgram" else str(kinds.UDP_PORT + kinds.KINDS.index(case.kind))
+    port = kinds.UDP_PORT + kinds.KINDS.index(case.kind)
+    return f"@p2e-bench-{case.kind}" if case.transport == "unixgram" else str(port)
 
 
 def start_server(case, config, core):
@@ -154,7 +155,8 @@ def print_tables(rows):
 def draw(rows):
     for key, what in (("server_us", "Server"), ("total_us", "Server and sender")):
         places = by_form(rows, "lossless", key)
-        used = [[f"{kind} {junk} %", *values] for (transport, kind, junk), values in places.items() if transport == "udp"]
+        used = [[f"{kind} {junk} %", *values]
+                for (transport, kind, junk), values in places.items() if transport == "udp"]
         common.bars(f"server-{key.split('_')[0]}", f"{what}: CPU per accepted message, UDP", "µs (logarithmic)",
                     ["case", *FORMS], used, "set logscale y\nset xtics rotate by -45")
 
@@ -169,7 +171,7 @@ def main():
         rows = experiment(options, config)
     finally:
         common.remove_pins()
-    print(f"\n{common.machine_line()}\nMedians of {options.rounds} rounds; the forms take turns, server and sender on a core each.")
+    common.announce(f"Medians of {options.rounds} rounds; the forms take turns, a core each for server and sender.")
     print_tables(rows)
     common.save("server", rows)
     draw(rows)

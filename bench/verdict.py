@@ -57,7 +57,7 @@ def main():
     options = common.options(__doc__)
     common.prepare()
     rows = [row for kind in options.kinds for row in rows_of(kind, options.rounds)]
-    print(f"\n{common.machine_line()}\nNanoseconds a message, medians of {options.rounds} rounds; p2e above the empty program.\n")
+    common.announce(f"Nanoseconds a message, medians of {options.rounds} rounds; p2e above the empty program.")
     print_table(rows)
     common.save("verdict", rows)
     draw(rows)
