@@ -67,6 +67,10 @@ static P2E_INLINE u32 p2e_tag(u64 word, u32 *tag)
         *tag = word & 0x7f;
         return 1;
     }
+    if (likely(!(word & 0x8000))) {
+        *tag = (word & 0x7f) | (word >> 1 & 0x3f80);
+        return 2;
+    }
     u64 ends = ~word & (P2E_HIGH_BITS & 0xffffffffffull);
     if (!ends)
         return 0;
