@@ -25,6 +25,17 @@ static int load(const struct p2e_object *object, const char *log_path, bool prob
     return p2e_object_load(object, &options, log_path, handles, err);
 }
 
+// The small entry, which calls the judge: before Linux 6.7 the size of what is attached counts
+// against net.core.optmem_max. Its slot is full as long as the probe holds it.
+static int attach(const struct p2e_probe *probe, int receiver, struct p2e_error *err)
+{
+    uint32_t judge = (uint32_t)probe->large.judge;
+    if (p2e_bpf_map_update(probe->large.slot, 0, &judge) ||
+        setsockopt(receiver, SOL_SOCKET, SO_ATTACH_BPF, &probe->large.entry, sizeof(int)) < 0)
+        return p2e_error_set(err, "cannot attach the program to a socket: %s", strerror(errno));
+    return 0;
+}
+
 static int connect_pair(struct p2e_probe *probe, struct p2e_error *err)
 {
     int ends[2], size = BUFFER_MAX;
@@ -33,9 +44,7 @@ static int connect_pair(struct p2e_probe *probe, struct p2e_error *err)
     probe->sender = ends[0];
     probe->receiver = ends[1];
     setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    if (setsockopt(ends[1], SOL_SOCKET, SO_ATTACH_BPF, &probe->large.judge, sizeof(int)) < 0)
-        return p2e_error_set(err, "cannot attach the program to a socket: %s", strerror(errno));
-    return 0;
+    return attach(probe, ends[1], err);
 }
 
 int p2e_probe_open(const struct p2e_object *object, const char *log_path, struct p2e_probe *probe,
