@@ -140,7 +140,7 @@ static struct p2e_scope *cyclic_scope(validator *v, const struct p2e_spot *spot,
     return element.value && walk_message(v, &element, message) == 0 ? cyclic->scope : NULL;
 }
 
-// A message at `spot`, wherever it stands; `list` where the spot is a list of them.
+// Is the message judged by itself, because it is around this spot already or was met so before?
 static bool is_cyclic(const validator *v, const struct p2e_spot *spot,
                       const struct p2e_message *message)
 {
@@ -386,10 +386,7 @@ static int walk_whole(validator *v, const struct p2e_spot *spot, const struct p2
     static const char *const known[] = {"cel", "cel_expression", "oneof"};
     const struct p2e_message *type = v->message_option->message;
     for (const struct p2e_field *f = NULL; (f = p2e_dynamic_next(rules, f));) {
-        bool found = false;
-        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-            found |= strcmp(known[i], f->name) == 0;
-        if (!found)
+        if (!p2e_validate_is_among(f->name, known, sizeof(known) / sizeof(known[0])))
             return p2e_error_set(v->err, "the rules of %s: \"%s\" is not supported",
                                  message->full_name, f->name);
     }

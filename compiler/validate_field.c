@@ -22,6 +22,15 @@ union p2e_dynamic_value p2e_validate_get(const struct p2e_message *type, dynamic
                                      : (union p2e_dynamic_value){0};
 }
 
+bool p2e_validate_is_among(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
 enum p2e_ignore p2e_validate_ignore(validator *v, dynamic *rules)
 {
     return (enum p2e_ignore)p2e_validate_get(v->field_option->message, rules, "ignore").integer;
@@ -235,9 +244,7 @@ static int find_kind(validator *v, const struct p2e_spot *spot, dynamic *rules,
     if (p2e_dynamic_unknown(rules))
         return p2e_validate_error(v, spot->path, "there are some that the schema does not know");
     for (const struct p2e_field *f = NULL; (f = p2e_dynamic_next(rules, f));) {
-        bool other = false;
-        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-            other |= strcmp(others[i], f->name) == 0;
+        bool other = p2e_validate_is_among(f->name, others, sizeof(others) / sizeof(others[0]));
         if (f->oneof && f->message)
             *kind = f;
         else if (!other)

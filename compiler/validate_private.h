@@ -100,6 +100,8 @@ const char *p2e_validate_show(const struct p2e_validator *v, const struct p2e_dy
 int p2e_validate_error(const struct p2e_validator *v, const char *path, const char *why);
 int p2e_validate_out_of_memory(const struct p2e_validator *v);
 
+// Is the name one of these?
+bool p2e_validate_is_among(const char *name, const char *const *names, size_t count);
 // The CEL rules of the user's own in `rules`, of message type `type`.
 int p2e_validate_cel(const struct p2e_validator *v, const struct p2e_spot *spot,
                      const struct p2e_message *type, const struct p2e_dynamic *rules);
