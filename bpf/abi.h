@@ -13,7 +13,7 @@ typedef unsigned long long __u64;
 #include <linux/types.h>
 #endif
 
-#define P2E_ABI   2
+#define P2E_ABI   3
 #define P2E_MAGIC 0x31653270 // "p2e1", little endian
 
 // Messages longer than this are dropped as oversized; above what UDP can carry (65,507 B on IPv4).
@@ -51,20 +51,23 @@ struct p2e_blob {
 #define P2E_PROGRAM_ENTRY "p2e_entry" // what a socket gets when pinned: tail-calls the slot
 #define P2E_PROGRAM_JUDGE "p2e_judge" // walks, judges, counts; what a socket gets when not pinned
 
-#define P2E_MAP_SLOT     "p2e_slot"        // PROG_ARRAY, one entry: the judge
-#define P2E_MAP_COUNTERS "p2e_counters"    // PERCPU_ARRAY of __u64, see enum p2e_counter
-#define P2E_MAP_STATE    "p2e_state"       // ARRAY of walker states, see P2E_STATES_*
+#define P2E_MAP_SLOT "p2e_slot" // PROG_ARRAY, one entry: the judge
+// ARRAY of walker states, see P2E_STATES_SHARED. It can be mapped into memory, and each value
+// begins with the counters of what that state has judged: __u64, by enum p2e_counter. (A map of
+// their own would be another page to reach for each message; that is a quarter of a short message's
+// verdict.) What else a value holds is not for others to see: messages.
+#define P2E_MAP_STATE    "p2e_state"
 #define P2E_MAP_DISTINCT "p2e_distinct"    // ARRAY, only where rules need it: a value a state
 #define P2E_MAP_OPTIONS  ".rodata.options" // one struct p2e_options
 #define P2E_MAP_META     ".rodata.meta"    // a struct p2e_meta and its texts
 
 // Names in a filter's pin folder, pin_dir/NAME/
-#define P2E_PIN_ENTRY    "entry"
-#define P2E_PIN_JUDGE    "judge"
-#define P2E_PIN_SLOT     "slot"
-#define P2E_PIN_COUNTERS "counters"
-#define P2E_PIN_META     "meta"
-#define P2E_PIN_OPTIONS  "options"
+#define P2E_PIN_ENTRY   "entry"
+#define P2E_PIN_JUDGE   "judge"
+#define P2E_PIN_SLOT    "slot"
+#define P2E_PIN_STATE   "state"
+#define P2E_PIN_META    "meta"
+#define P2E_PIN_OPTIONS "options"
 
 // How a walker state is found. In softirq (UDP) one per CPU does, indexed by CPU. UNIX sockets run
 // the filter in the sender's context, where it may be preempted: states are claimed from a pool.
@@ -74,14 +77,14 @@ struct p2e_blob {
 struct p2e_options {
     __u32 payload_offset; // of the message in the packet: 8 for UDP, 0 for UNIX
     __u32 state_count;    // entries of P2E_MAP_STATE
-    __u32 shared_states;  // 0: indexed by CPU; 1: claimed from the pool
     __u32 monitor;        // 1: count, and pass all the same
     __u32 probe;          // 1: return the verdict (enum p2e_counter + 1) instead of a length
     __s32 tai_ahead;      // seconds that the kernel's CLOCK_TAI is ahead of CLOCK_REALTIME
 };
 
-// Why a message passed or was dropped; indexes P2E_MAP_COUNTERS. Rule i counts at P2E_COUNT_RULES +
-// i. A dropped message counts once, for the first rule in order that does not hold.
+// Why a message passed or was dropped; indexes the counters of a state. Rule i counts at
+// P2E_COUNT_RULES + i. A dropped message counts once, for the first rule in order that does not
+// hold.
 enum p2e_counter {
     P2E_COUNT_PASSED,
     P2E_COUNT_MALFORMED,  // a protobuf parser would refuse it, or it nests too deep

@@ -48,10 +48,13 @@ struct __sk_buff {
     u32 gso_size;
 };
 
+enum p2e_bpf_map_flag {
+    BPF_F_MMAPABLE = 1 << 10, // values begin at a page
+};
+
 enum p2e_bpf_map_type {
     BPF_MAP_TYPE_ARRAY = 2,
     BPF_MAP_TYPE_PROG_ARRAY = 3,
-    BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 };
 
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;

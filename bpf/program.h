@@ -16,29 +16,40 @@ struct {
     __type(value, u32);
 } p2e_slot SEC(".maps");
 
-struct {
-    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, P2E_COUNT_RULES + P2E_RULE_COUNT);
-    __type(key, u32);
-    __type(value, u64);
-} p2e_counters SEC(".maps");
-
 // Counts a verdict (enum p2e_counter, rules included) and turns it into what the socket is told.
-static P2E_INLINE u32 p2e_conclude(u32 verdict)
+static P2E_INLINE u32 p2e_conclude(struct p2e_state *s, u32 verdict)
 {
-    if (p2e_options.probe)
+    if (s->options.probe)
         return verdict + 1;
-    u64 *counter = bpf_map_lookup_elem(&p2e_counters, &verdict);
-    if (counter && p2e_options.shared_states)
-        __sync_fetch_and_add(counter, 1); // may be preempted in between
-    else if (counter)
-        *counter += 1;
-    return verdict == P2E_COUNT_PASSED || p2e_options.monitor ? P2E_PASS : P2E_DROP;
+    u64 counter = verdict;
+    OPAQUE(counter);
+    if (counter < P2E_COUNTERS)
+        s->counters[counter]++;
+    return verdict == P2E_COUNT_PASSED || s->options.monitor ? P2E_PASS : P2E_DROP;
 }
 
-static P2E_INLINE u32 p2e_judge_message(struct __sk_buff *skb, struct p2e_state *s, u32 size)
+// No state is this message's own: it is counted in one that may be another's, who does not touch
+// this counter.
+static P2E_INLINE u32 p2e_conclude_busy(void)
 {
-    p2e_literals(s);
+    if (p2e_options.probe)
+        return P2E_COUNT_BUSY + 1;
+    struct p2e_state *s = p2e_state_at(p2e_state_first());
+    if (s)
+        __sync_fetch_and_add(&s->counters[P2E_COUNT_BUSY], 1);
+    return p2e_options.monitor ? P2E_PASS : P2E_DROP;
+}
+
+static P2E_INLINE u32 p2e_judge_packet(struct __sk_buff *skb, struct p2e_state *s)
+{
+    u32 offset = s->options.payload_offset;
+    if (skb->gso_size)
+        return P2E_COUNT_AGGREGATED;
+    if (skb->len < offset)
+        return P2E_COUNT_MALFORMED;
+    u32 size = skb->len - offset;
+    if (size > P2E_MAX_MESSAGE)
+        return P2E_COUNT_OVERSIZED;
     if (!p2e_walk(skb, s, size))
         return P2E_COUNT_MALFORMED;
     u32 rule = verdict_0(s);
@@ -47,19 +58,13 @@ static P2E_INLINE u32 p2e_judge_message(struct __sk_buff *skb, struct p2e_state 
 
 SEC("socket") u32 p2e_judge(struct __sk_buff *skb)
 {
-    if (skb->gso_size)
-        return p2e_conclude(P2E_COUNT_AGGREGATED);
-    if (skb->len < p2e_options.payload_offset)
-        return p2e_conclude(P2E_COUNT_MALFORMED);
-    u32 size = skb->len - p2e_options.payload_offset;
-    if (size > P2E_MAX_MESSAGE)
-        return p2e_conclude(P2E_COUNT_OVERSIZED);
     struct p2e_state *s = p2e_state_get();
     if (!s)
-        return p2e_conclude(P2E_COUNT_BUSY);
-    u32 verdict = p2e_judge_message(skb, s, size);
+        return p2e_conclude_busy();
+    p2e_prepare(s);
+    u32 result = p2e_conclude(s, p2e_judge_packet(skb, s));
     p2e_state_put(s);
-    return p2e_conclude(verdict);
+    return result;
 }
 
 // What a socket gets attached where the filter is pinned: the slot's program can be replaced for
@@ -67,7 +72,7 @@ SEC("socket") u32 p2e_judge(struct __sk_buff *skb)
 SEC("socket") u32 p2e_entry(struct __sk_buff *skb)
 {
     bpf_tail_call(skb, &p2e_slot, 0);
-    return p2e_conclude(P2E_COUNT_BUSY);
+    return p2e_conclude_busy();
 }
 
 char p2e_license[] SEC("license") = "GPL";

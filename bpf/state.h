@@ -8,6 +8,12 @@
 // Invariants: pos <= end + 2^32-1 is checked before use (pos > end is malformed); every access is
 // masked; bytes at and above `loaded` are stale and only ever looked at together with a check of
 // `end`.
+//
+// A server's system calls and messages push everything out of the processor's caches, page tables
+// above all, so what a message touches stands in as few pages as there can be: one, mostly.
+//
+// Before this file the emitted part defines P2E_RULE_COUNT, P2E_SLOTS, P2E_FRAMES, P2E_SAVED,
+// P2E_SHARED_STATES, P2E_TABLE_MASK and p2e_table.
 #ifndef P2E_BPF_STATE_H
 #define P2E_BPF_STATE_H
 
@@ -18,7 +24,9 @@
 #define P2E_GLIMPSE   256     // what is loaded first of a message that is longer: it may be enough
 #define P2E_POSITIONS 0x1ffff // mask of positions
 #define P2E_LOOKAHEAD 24      // a step looks at no more bytes from pos on: tag, length, a word
-#define P2E_FRAMES    128     // power of two above P2E_MAX_DEPTH_LIMIT
+#define P2E_PAGE      4096
+#define P2E_NEAR_MAX  128 // entries of a table that each state has a copy of
+#define P2E_COUNTERS  (P2E_COUNT_RULES + P2E_RULE_COUNT)
 
 // A message that is open around the current one.
 struct p2e_frame {
@@ -29,18 +37,13 @@ struct p2e_frame {
     u64 seen;  // required fields met so far
 };
 
-// What every message touches stands together, next to the beginning of the buffer.
 struct p2e_state {
-    struct p2e_frame frames[P2E_FRAMES];
-#if P2E_SAVED
-    u64 saved_value[P2E_SAVED]; // slots of elements around the one that is open
-    u8 saved_present[P2E_SAVED];
-    u64 saved_count;
-#endif
-    u32 claimed; // shared states: in use
-    u32 index;   // of this state: other maps have a value for each state, too
-    u32 literals_ready;
-    u32 size; // of the message
+    u64 counters[P2E_COUNTERS];
+    struct p2e_options options; // a copy
+    u32 claimed;                // shared states: in use
+    u32 index;                  // of this state: other maps have a value for each state, too
+    u32 prepared;               // the copies of constants are there
+    u32 size;                   // of the message
     u32 pos, end;
     u32 loaded; // bytes below are in the buffer (from wherever the last skip landed)
     u32 ready;  // a step at a position below needs no loading
@@ -53,17 +56,27 @@ struct p2e_state {
     u64 settled;           // result of the last condition that could fail
     u64 value[P2E_SLOTS];  // by slot: last value, text, count of elements, or oneof member
     u8 present[P2E_SLOTS]; // by slot: was met
+#if P2E_TABLE_MASK < P2E_NEAR_MAX
+    u64 table[P2E_TABLE_MASK + 1]; // a copy
+#endif
+    struct p2e_frame frames[P2E_FRAMES];
     u8 buffer[P2E_POSITIONS + 1 + 16] __attribute__((aligned(8)));
-};
+#if P2E_SAVED
+    u64 saved_value[P2E_SAVED]; // slots of elements around the one that is open
+    u8 saved_present[P2E_SAVED];
+    u64 saved_count;
+#endif
+} __attribute__((aligned(P2E_PAGE)));
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1); // the loader sets p2e_options.state_count
+    __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, u32);
     __type(value, struct p2e_state);
 } p2e_state SEC(".maps");
 
-// Filled in by the loader, constant to the verifier.
+// Filled in by the loader.
 const volatile struct p2e_options p2e_options SEC(".rodata.options");
 
 static P2E_INLINE u64 p2e_word(struct p2e_state *s, u32 pos)
@@ -116,7 +129,7 @@ static P2E_INLINE u32 p2e_load_chunk(struct __sk_buff *skb, struct p2e_state *s,
         size = most - 1;
     size += 1;
     from &= 0xffff;
-    if (bpf_skb_load_bytes(skb, p2e_options.payload_offset + from, s->buffer + from, size))
+    if (bpf_skb_load_bytes(skb, s->options.payload_offset + from, s->buffer + from, size))
         return 0;
     return size;
 }
@@ -177,26 +190,46 @@ static P2E_INLINE void p2e_restore(struct p2e_state *s, u32 first, u32 size)
 #endif
 
 // ---- Which state a message gets -----------------------------------------------------------------
+static P2E_INLINE struct p2e_state *p2e_state_at(u32 index)
+{
+    return bpf_map_lookup_elem(&p2e_state, &index);
+}
+
+#if P2E_SHARED_STATES
 // UNIX sockets run the filter in the sender's context, where it may be preempted by another sender
 // on the same CPU: a state belongs to whoever set `claimed`, and the search starts at the CPU's
 // own.
-P2E_GLOBAL u32 p2e_claim(u32 cpu)
+static P2E_INLINE u32 p2e_state_first(void)
+{
+    return bpf_get_smp_processor_id() * 4 & (P2E_STATES_SHARED - 1);
+}
+
+P2E_GLOBAL u32 p2e_claim(u32 first)
 {
     for (u32 i = 0; i < P2E_STATES_SHARED; i++) {
-        u32 index = (cpu * 4 + i) & (P2E_STATES_SHARED - 1);
-        struct p2e_state *s = bpf_map_lookup_elem(&p2e_state, &index);
+        u32 index = (first + i) & (P2E_STATES_SHARED - 1);
+        struct p2e_state *s = p2e_state_at(index);
         if (s && !VOLATILE(s->claimed) && !__sync_lock_test_and_set(&s->claimed, 1))
             return index;
     }
     return ~0u;
 }
+#else
+static P2E_INLINE u32 p2e_state_first(void)
+{
+    return bpf_get_smp_processor_id();
+}
+
+static P2E_INLINE u32 p2e_claim(u32 first)
+{
+    return first;
+}
+#endif
 
 static P2E_INLINE struct p2e_state *p2e_state_get(void)
 {
-    u32 index = bpf_get_smp_processor_id();
-    if (p2e_options.shared_states)
-        index = p2e_claim(index);
-    struct p2e_state *s = bpf_map_lookup_elem(&p2e_state, &index);
+    u32 index = p2e_claim(p2e_state_first());
+    struct p2e_state *s = p2e_state_at(index);
     if (s)
         s->index = index;
     return s;
@@ -204,8 +237,44 @@ static P2E_INLINE struct p2e_state *p2e_state_get(void)
 
 static P2E_INLINE void p2e_state_put(struct p2e_state *s)
 {
-    if (p2e_options.shared_states)
+    if (P2E_SHARED_STATES)
         __sync_lock_test_and_set(&s->claimed, 0);
+}
+
+// ---- Constants that a state has copies of -------------------------------------------------------
+static P2E_INLINE u64 p2e_entry_at(struct p2e_state *s, u32 index)
+{
+#if P2E_TABLE_MASK < P2E_NEAR_MAX
+    return s->table[index & P2E_TABLE_MASK];
+#else
+    USED(s);
+    return p2e_table[index & P2E_TABLE_MASK];
+#endif
+}
+
+// A state lives on from message to message: the copies are made once.
+P2E_GLOBAL int p2e_prepare_now(struct p2e_state *s)
+{
+    if (!s)
+        return 0;
+    for (u32 i = 0; i < sizeof(s->options) / 4; i++)
+        ((u32 *)&s->options)[i] = ((const volatile u32 *)&p2e_options)[i];
+#if P2E_TABLE_MASK < P2E_NEAR_MAX
+    for (u32 i = 0; i <= P2E_TABLE_MASK; i++)
+        s->table[i] = p2e_table[i];
+#endif
+#if P2E_LITERAL_WORDS
+    for (u32 i = 0; i < P2E_LITERAL_WORDS; i++)
+        *(u64 *)(s->buffer + ((P2E_LITERALS + i * 8) & P2E_POSITIONS)) = p2e_literal_words[i];
+#endif
+    s->prepared = 1;
+    return 1;
+}
+
+static P2E_INLINE void p2e_prepare(struct p2e_state *s)
+{
+    if (unlikely(!s->prepared))
+        p2e_prepare_now(s);
 }
 
 #endif

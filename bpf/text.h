@@ -11,30 +11,6 @@
 
 #define P2E_TEXT_STEPS 64
 
-// ---- Literals -----------------------------------------------------------------------------------
-// A state
-// lives on from message to message: its copy of the literals is made once.
-#if P2E_LITERAL_WORDS
-P2E_GLOBAL int p2e_literals_copy(struct p2e_state *s)
-{
-    if (!s)
-        return 0;
-    for (u32 i = 0; i < P2E_LITERAL_WORDS; i++)
-        *(u64 *)(s->buffer + ((P2E_LITERALS + i * 8) & P2E_POSITIONS)) = p2e_literal_words[i];
-    s->literals_ready = 1;
-    return 1;
-}
-#endif
-
-static P2E_INLINE void p2e_literals(struct p2e_state *s)
-{
-    USED(s);
-#if P2E_LITERAL_WORDS
-    if (unlikely(!s->literals_ready))
-        p2e_literals_copy(s);
-#endif
-}
-
 // ---- Comparison with a short constant: its bytes in `word`, its size in 0..8 --------------------
 static P2E_INLINE int p2e_text_starts_with_word(struct p2e_state *s, u64 text, u64 word, u32 size)
 {

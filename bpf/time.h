@@ -33,7 +33,7 @@ static P2E_INLINE struct p2e_time p2e_time(s64 seconds, s64 nanos)
 // The same moment for all that is asked of one message.
 static P2E_INLINE struct p2e_time p2e_now(struct p2e_state *s)
 {
-    return p2e_time((s64)(s->now / P2E_SECOND) - p2e_options.tai_ahead, s->now % P2E_SECOND);
+    return p2e_time((s64)(s->now / P2E_SECOND) - s->options.tai_ahead, s->now % P2E_SECOND);
 }
 
 static P2E_INLINE int p2e_time_compare(struct p2e_time a, struct p2e_time b)

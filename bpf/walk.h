@@ -65,11 +65,11 @@ P2E_GLOBAL u64 p2e_find_sparse(u32 node, u32 field)
 }
 #endif
 
-static P2E_INLINE u64 p2e_find(u32 node, u32 field)
+static P2E_INLINE u64 p2e_find(struct p2e_state *s, u32 node, u32 field)
 {
-    u64 header = p2e_table[node & P2E_TABLE_MASK];
+    u64 header = p2e_entry_at(s, node);
     if (likely(field <= (header & 0xffff)))
-        return p2e_table[(node + field) & P2E_TABLE_MASK];
+        return p2e_entry_at(s, node + field);
 #if P2E_SPARSE_COUNT
     if (header >> P2E_ROW_SPARSE & 1)
         return p2e_find_sparse(node, field);
@@ -135,7 +135,7 @@ static P2E_INLINE int p2e_open(struct p2e_state *s, struct p2e_cursor *c, u64 en
 #if P2E_HAS_ELEMENTS
     u32 slot = P2E_ENTRY_BITS(entry, SLOT, 10);
     VOLATILE(s->current.slot) = slot;
-    if (p2e_table[node & P2E_TABLE_MASK] >> P2E_ROW_ELEMENT & 1 && !p2e_element_begin(s, slot))
+    if (p2e_entry_at(s, node) >> P2E_ROW_ELEMENT & 1 && !p2e_element_begin(s, slot))
         return P2E_STEP_MALFORMED;
 #endif
     return P2E_STEP_MORE;
@@ -144,7 +144,7 @@ static P2E_INLINE int p2e_open(struct p2e_state *s, struct p2e_cursor *c, u64 en
 static P2E_INLINE int p2e_close(struct p2e_state *s, struct p2e_cursor *c)
 {
 #if P2E_HAS_REQUIRED || P2E_HAS_ELEMENTS
-    u64 header = p2e_table[VOLATILE(s->current.node) & P2E_TABLE_MASK];
+    u64 header = p2e_entry_at(s, VOLATILE(s->current.node));
 #endif
 #if P2E_HAS_REQUIRED
     if (p2e_needs[header >> P2E_ROW_NEEDS & P2E_NEEDS_MASK] & ~s->current.seen)
@@ -290,7 +290,7 @@ static P2E_INLINE int p2e_step(struct __sk_buff *skb, struct p2e_state *s, struc
     if (!used || !field)
         return P2E_STEP_MALFORMED;
     c->pos += used;
-    u64 entry = p2e_find(VOLATILE(s->current.node), field);
+    u64 entry = p2e_find(s, VOLATILE(s->current.node), field);
     u64 word = p2e_word(s, c->pos);
     if (wire == P2E_WIRE_DELIMITED)
         return p2e_step_delimited(skb, s, c, entry, word);

@@ -12,14 +12,15 @@
 #include "cli/options.h"
 #include "loader/loader.h"
 
-// What is known of one filter. `counters` is NULL where it is not pinned.
+// What is known of one filter. `counters` is NULL where it is not pinned, or they are hidden.
 struct state {
     const char *where; // "pinned", "not loaded", "not compiled", "broken"
     struct p2e_error err;
     struct p2e_description description;
     uint64_t *counters;
     bool has_error;
-    bool stale; // of other rules than the configuration has
+    bool hides_counters; // from this process
+    bool stale;          // of other rules than the configuration has
 };
 
 static const char *const reasons[] = {"passed", "malformed", "oversized", "aggregated", "busy"};
@@ -64,13 +65,17 @@ static void look_at_object(const struct p2e_config *config, const struct p2e_fil
     p2e_object_close(&object);
 }
 
-static int read_counters(struct state *state, int counters)
+// Counters of messages are read where the messages are: not by everyone.
+static int read_counters(struct state *state, int states)
 {
+    state->hides_counters = states < 0;
+    if (state->hides_counters)
+        return 0;
     uint32_t rules = state->description.rule_count;
     state->counters = calloc(P2E_COUNT_RULES + rules, sizeof(uint64_t));
     if (!state->counters)
         return p2e_error_set(&state->err, "out of memory");
-    return p2e_counters_read(counters, rules, state->counters, &state->err);
+    return p2e_counters_read(states, rules, state->counters, &state->err);
 }
 
 static void look_at(const struct p2e_config *config, const struct p2e_filter *filter,
@@ -84,7 +89,7 @@ static void look_at(const struct p2e_config *config, const struct p2e_filter *fi
         look_at_object(config, filter, state);
         return;
     }
-    if (found < 0 || read_counters(state, handles.counters) < 0)
+    if (found < 0 || read_counters(state, handles.state) < 0)
         set_broken(state);
     else
         state->stale = is_stale(filter, &state->description);
@@ -134,6 +139,8 @@ static void print_text(const struct p2e_filter *filter, const char *place,
         printf("    %s\n", state->err.text);
     if (state->counters)
         print_counters(filter, state);
+    else if (state->hides_counters)
+        printf("    counters are for root: run p2e status as root\n");
 }
 
 // ---- JSON ---------------------------------------------------------------------------------------

@@ -57,7 +57,9 @@ static int make_plan(const struct p2e_filter *filter, const struct p2e_schema *s
         p2e_rules_free(&rules);
         return -1;
     }
-    return p2e_plan_make(message, schema, &rules, filter->max_depth, plan, err);
+    int result = p2e_plan_make(message, schema, &rules, filter->max_depth, plan, err);
+    plan->shares_states = filter->transport != P2E_UDP;
+    return result;
 }
 
 // ---- A plan to one source file ------------------------------------------------------------------

@@ -33,6 +33,8 @@ static void emit_parameters(struct p2e_emitter *e)
     emit(e, "#define P2E_SLOTS %zu\n", slots);
     emit(e, "#define P2E_RULE_COUNT %zu\n", plan->rules.count);
     emit(e, "#define P2E_MAX_DEPTH %u\n", plan->max_depth);
+    emit(e, "#define P2E_FRAMES %zu\n", power_of_two(plan->max_depth));
+    emit(e, "#define P2E_SHARED_STATES %d\n", plan->shares_states);
     emit(e, "#define P2E_ROOT %u\n", plan->places[0]->node);
     emit(e, "#define P2E_TABLE_MASK %zu\n", power_of_two(plan->table_size) - 1);
     emit(e, "#define P2E_SPARSE_COUNT %zu\n", plan->sparse_count);
@@ -525,14 +527,15 @@ static int emit_source(struct p2e_emitter *e, const struct p2e_emit_names *names
     emit(e, "// Filter %s: message %s. Written by p2e compile.\n\n", names->filter,
          e->plan->message->full_name);
     emit_parameters(e);
-    emit(e, "#include \"number.h\"\n#include \"state.h\"\n#include \"time.h\"\n\n");
+    emit(e, "#include \"number.h\"\n\n");
     emit_tables(e);
     emit_failures(e);
     emit_literals(e);
     p2e_regexes_emit(&e->regexes, e->out);
     p2e_texts_uses(e->out, body.data);
-    emit(e, "#include \"text.h\"\n#include \"regex.h\"\n#include \"format.h\"\n"
-            "#include \"element.h\"\n\n");
+    emit(e,
+         "#include \"time.h\"\n#include \"text.h\"\n#include \"regex.h\"\n#include \"format.h\"\n"
+         "#include \"element.h\"\n\n");
     p2e_buffer_add(e->out, body.data, body.size);
     digest_sources(e, names, digest);
     emit_meta(e, names, digest);

@@ -64,6 +64,7 @@ struct p2e_plan {
     const struct p2e_message *message;
     struct p2e_rules rules;
     unsigned max_depth;
+    bool shares_states; // of a transport whose filters may be preempted (bpf/state.h)
 
     struct p2e_place **places; // [0] is the root's
     size_t place_count;

@@ -14,6 +14,9 @@ char *p2e_filter_canonical(const struct p2e_filter *filter)
     struct p2e_buffer b = {0};
     add_item(&b, "message", filter->message);
     p2e_buffer_printf(&b, "max_depth %u\n", filter->max_depth);
+    // A program that may be preempted shares its states out in another way (bpf/state.h).
+    if (filter->transport != P2E_UDP)
+        p2e_buffer_printf(&b, "states shared\n");
     if (filter->annotations == P2E_ANNOTATIONS_IGNORE)
         p2e_buffer_printf(&b, "annotations ignore\n");
     p2e_buffer_printf(&b, "rules %zu\n", filter->rule_count);

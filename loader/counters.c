@@ -1,33 +1,53 @@
 #include <errno.h>
-#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "loader/sys.h"
 
-static uint64_t sum(const uint64_t *values, uint32_t count)
+// The walker states of one filter, as the kernel has them in memory.
+struct states {
+    const char *memory;
+    size_t size;   // of all
+    size_t stride; // from one to the next
+    uint32_t count;
+};
+
+static int map_states(int state_fd, uint32_t rule_count, struct states *states,
+                      struct p2e_error *err)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct bpf_map_info info;
+
+    if (p2e_bpf_map_info(state_fd, &info))
+        return p2e_error_set(err, "cannot read the counters: %m");
+    if (info.value_size < (P2E_COUNT_RULES + rule_count) * sizeof(uint64_t))
+        return p2e_error_set(err, "the pinned states are too small to be p2e's: not trusted");
+    states->count = info.max_entries;
+    states->stride = (info.value_size + 7ul) & ~7ul;
+    states->size = (states->stride * states->count + page - 1) & ~(page - 1);
+    states->memory = mmap(NULL, states->size, PROT_READ, MAP_SHARED, state_fd, 0);
+    if (states->memory == MAP_FAILED)
+        return p2e_error_set(err, "cannot read the counters: %m");
+    return 0;
+}
+
+static uint64_t sum(const struct states *states, uint32_t counter)
 {
     uint64_t total = 0;
 
-    for (uint32_t i = 0; i < count; i++)
-        total += values[i];
+    for (uint32_t i = 0; i < states->count; i++)
+        total += ((const volatile uint64_t *)(states->memory + i * states->stride))[counter];
     return total;
 }
 
-int p2e_counters_read(int counters_fd, uint32_t rule_count, uint64_t *out, struct p2e_error *err)
+int p2e_counters_read(int state_fd, uint32_t rule_count, uint64_t *out, struct p2e_error *err)
 {
-    _cleanup_free_ uint64_t *values = NULL;
-    struct p2e_cpus cpus;
+    struct states states = {0};
 
-    // The kernel writes a value for each possible CPU, whatever the size of the buffer.
-    if (p2e_cpus_possible(&cpus))
-        return p2e_error_set(err, "cannot read the number of CPUs from /sys; mount sysfs there");
-    values = calloc(cpus.count, sizeof(*values));
-    if (!values)
-        return p2e_error_set(err, "out of memory");
-    for (uint32_t i = 0; i < P2E_COUNT_RULES + rule_count; i++) {
-        if (p2e_bpf_map_lookup(counters_fd, i, values))
-            return p2e_error_set(err, "cannot read counter %u: %m", i);
-        out[i] = sum(values, cpus.count);
-    }
+    if (map_states(state_fd, rule_count, &states, err))
+        return -1;
+    for (uint32_t i = 0; i < P2E_COUNT_RULES + rule_count; i++)
+        out[i] = sum(&states, i);
+    munmap((void *)states.memory, states.size);
     return 0;
 }

@@ -20,8 +20,7 @@ static bool options_match(const struct request *request, int options_fd)
     struct p2e_options pinned;
 
     return !p2e_bpf_map_lookup(options_fd, 0, &pinned) &&
-           pinned.payload_offset == wanted->payload_offset &&
-           pinned.shared_states == wanted->shared_states && pinned.monitor == wanted->monitor &&
+           pinned.payload_offset == wanted->payload_offset && pinned.monitor == wanted->monitor &&
            !pinned.probe;
 }
 

@@ -240,7 +240,6 @@ void p2e_options_for(enum p2e_transport transport, enum p2e_mode mode, struct p2
         options->payload_offset = 8;
         options->state_count = p2e_cpus_possible(&cpus) ? CPUS_UNKNOWN : cpus.end;
     } else {
-        options->shared_states = 1;
         options->state_count = P2E_STATES_SHARED;
     }
 }

@@ -41,7 +41,7 @@ void p2e_object_close(struct p2e_object *object);
 // ---- Programs in the kernel ---------------------------------------------------------------------
 // Descriptors of one loaded filter, -1 for what is not held. All are close-on-exec.
 struct p2e_handles {
-    int entry, judge, slot, counters, meta, options;
+    int entry, judge, slot, state, meta, options;
 };
 #define P2E_NO_HANDLES ((struct p2e_handles){-1, -1, -1, -1, -1, -1})
 
@@ -66,12 +66,13 @@ int p2e_program_size(int program, uint32_t *instructions, uint32_t *verified);
 void p2e_options_for(enum p2e_transport transport, enum p2e_mode mode, struct p2e_options *options);
 
 // ---- Pins ---------------------------------------------------------------------------------------
-// Opens pin_dir/NAME read-only (no privilege needed). 1: opened, *handles and *description filled;
+// Opens pin_dir/NAME read-only (no privilege needed, but for the states, which hold messages: they
+// stay -1 where this process may not read them). 1: opened, *handles and *description filled;
 // 0: there is no such pin; -1: there is something, and it is not a filter of ours of this ABI.
 int p2e_pins_open(const char *pin_dir, const char *name, struct p2e_handles *handles,
                   struct p2e_description *description, struct p2e_error *err);
-// Puts the judge into the slot and pins all (0755 folder, 0444 pins), under a temporary name first,
-// then renamed. Fails if NAME is pinned already (errno EEXIST).
+// Puts the judge into the slot and pins all (0755 folder, 0444 pins, 0600 the states), under a
+// temporary name first, then renamed. Fails if NAME is pinned already (errno EEXIST).
 int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_handles *handles,
                     struct p2e_error *err);
 // Puts another program in the place of a pinned one, in one step. Where the kind of transport is
@@ -90,7 +91,7 @@ int p2e_filter_program(const struct p2e_config *config, const struct p2e_filter 
                        int *program, enum p2e_origin *origin, struct p2e_error *err);
 
 // ---- Counters -----------------------------------------------------------------------------------
-// Sums over CPUs into out[0 … P2E_COUNT_RULES + rule_count).
-int p2e_counters_read(int counters_fd, uint32_t rule_count, uint64_t *out, struct p2e_error *err);
+// Sums over the walker states into out[0 … P2E_COUNT_RULES + rule_count).
+int p2e_counters_read(int state_fd, uint32_t rule_count, uint64_t *out, struct p2e_error *err);
 
 #endif

@@ -144,7 +144,8 @@ static int open_pin(const char *folder, const struct p2e_part *pin, bool read_on
 
     if (!path)
         return p2e_error_set(err, "out of memory");
-    fd = p2e_bpf_open(path, read_only);
+    // The kernel maps no map into memory by a descriptor that can only be read.
+    fd = p2e_bpf_open(path, read_only && !pin->is_private);
     if (fd < 0 && errno == EPERM)
         return p2e_error_set(err,
                              "opening the pinned program %s is refused (%m): needs Linux 5.19, "
@@ -168,7 +169,7 @@ static int open_pins(const char *folder, bool read_only, struct p2e_handles *han
         int *handle = p2e_part_handle(handles, &p2e_parts[i]);
 
         *handle = open_pin(folder, &p2e_parts[i], read_only, err);
-        if (*handle < 0) {
+        if (*handle < 0 && !(read_only && p2e_parts[i].is_private && errno == EACCES)) {
             p2e_handles_close(handles);
             return -1;
         }
@@ -180,21 +181,16 @@ static int describe(const char *folder, const struct p2e_handles *handles,
                     struct p2e_description *description, struct p2e_error *err)
 {
     _cleanup_free_ char *value = NULL;
-    struct bpf_map_info meta, counters;
+    struct bpf_map_info meta;
 
-    if (p2e_bpf_map_info(handles->meta, &meta) || p2e_bpf_map_info(handles->counters, &counters))
+    if (p2e_bpf_map_info(handles->meta, &meta))
         return p2e_error_set(err, "cannot read the pins in %s: %m", folder);
     if (meta.value_size > META_LIMIT)
         return p2e_error_set(err, "the pins in %s are not p2e's: not trusted", folder);
     value = malloc(meta.value_size);
     if (!value || p2e_bpf_map_lookup(handles->meta, 0, value))
         return p2e_error_set(err, "cannot read the pins in %s: %m", folder);
-    if (p2e_description_parse(value, meta.value_size, folder, description, err))
-        return -1;
-    if (counters.max_entries >= P2E_COUNT_RULES + description->rule_count)
-        return 0;
-    p2e_description_free(description);
-    return p2e_error_set(err, "the pins in %s are not p2e's: not trusted", folder);
+    return p2e_description_parse(value, meta.value_size, folder, description, err);
 }
 
 int p2e_pins_open(const char *pin_dir, const char *name, struct p2e_handles *handles,
@@ -253,7 +249,7 @@ static int pin_one(const char *folder, const struct p2e_part *pin, int fd, struc
 
     if (!path)
         return p2e_error_set(err, "out of memory");
-    if (p2e_bpf_pin(path, fd) || chmod(path, 0444))
+    if (p2e_bpf_pin(path, fd) || chmod(path, pin->is_private ? 0600 : 0444))
         return p2e_error_set(err, "cannot pin %s: %m", path);
     return 0;
 }
@@ -337,7 +333,7 @@ static bool same_kind(const struct p2e_handles *a, const struct p2e_handles *b)
 
     return !p2e_bpf_map_lookup(a->options, 0, &left) &&
            !p2e_bpf_map_lookup(b->options, 0, &right) &&
-           left.payload_offset == right.payload_offset && left.shared_states == right.shared_states;
+           left.payload_offset == right.payload_offset;
 }
 
 static int replace(const struct folder *folder, const struct p2e_handles *old,

@@ -131,10 +131,10 @@ static int send_one(const struct p2e_probe *probe, const void *message, size_t s
 static int run_large(struct p2e_probe *probe, const void *message, size_t size, uint32_t *verdict,
                      struct p2e_error *err)
 {
-    int counters = probe->large.counters;
-    if (p2e_counters_read(counters, probe->rule_count, probe->before, err) < 0 ||
+    int state = probe->large.state;
+    if (p2e_counters_read(state, probe->rule_count, probe->before, err) < 0 ||
         send_one(probe, message, size, err) < 0 ||
-        p2e_counters_read(counters, probe->rule_count, probe->after, err) < 0)
+        p2e_counters_read(state, probe->rule_count, probe->after, err) < 0)
         return -1;
     return find_verdict(probe, verdict, err);
 }

@@ -93,13 +93,13 @@ int p2e_program_size(int program, uint32_t *instructions, uint32_t *verified)
 #define HANDLE(member) offsetof(struct p2e_handles, member)
 
 const struct p2e_part p2e_parts[P2E_PART_COUNT] = {
-    {P2E_PROGRAM_ENTRY, P2E_PIN_ENTRY, HANDLE(entry), true, BPF_PROG_TYPE_SOCKET_FILTER, 0},
-    {P2E_PROGRAM_JUDGE, P2E_PIN_JUDGE, HANDLE(judge), true, BPF_PROG_TYPE_SOCKET_FILTER, 0},
-    {P2E_MAP_SLOT, P2E_PIN_SLOT, HANDLE(slot), false, BPF_MAP_TYPE_PROG_ARRAY, 4},
-    {P2E_MAP_COUNTERS, P2E_PIN_COUNTERS, HANDLE(counters), false, BPF_MAP_TYPE_PERCPU_ARRAY, 8},
-    {P2E_MAP_META, P2E_PIN_META, HANDLE(meta), false, BPF_MAP_TYPE_ARRAY, 0},
+    {P2E_PROGRAM_ENTRY, P2E_PIN_ENTRY, HANDLE(entry), true, BPF_PROG_TYPE_SOCKET_FILTER, 0, false},
+    {P2E_PROGRAM_JUDGE, P2E_PIN_JUDGE, HANDLE(judge), true, BPF_PROG_TYPE_SOCKET_FILTER, 0, false},
+    {P2E_MAP_SLOT, P2E_PIN_SLOT, HANDLE(slot), false, BPF_MAP_TYPE_PROG_ARRAY, 4, false},
+    {P2E_MAP_STATE, P2E_PIN_STATE, HANDLE(state), false, BPF_MAP_TYPE_ARRAY, 0, true},
+    {P2E_MAP_META, P2E_PIN_META, HANDLE(meta), false, BPF_MAP_TYPE_ARRAY, 0, false},
     {P2E_MAP_OPTIONS, P2E_PIN_OPTIONS, HANDLE(options), false, BPF_MAP_TYPE_ARRAY,
-     sizeof(struct p2e_options)},
+     sizeof(struct p2e_options), false},
 };
 
 int *p2e_part_handle(struct p2e_handles *handles, const struct p2e_part *part)

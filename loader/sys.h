@@ -25,6 +25,7 @@ struct p2e_part {
     bool is_program;
     uint32_t type;       // enum bpf_prog_type or enum bpf_map_type
     uint32_t value_size; // of a map, 0 for any
+    bool is_private;     // for its owner alone
 };
 #define P2E_PART_COUNT 6
 extern const struct p2e_part p2e_parts[P2E_PART_COUNT];

@@ -1,12 +1,21 @@
 // bpf/distinct.h by itself: each run of the program does one operation of a script. A test writes
 // the script, runs it with as many repetitions, and reads the results (test_distinct.py).
 #define P2E_SLOTS         8
+#define P2E_RULE_COUNT    0
+#define P2E_FRAMES        32
+#define P2E_SAVED         0
+#define P2E_SHARED_STATES 1
+#define P2E_TABLE_MASK    0
 #define P2E_LITERAL_WORDS 0
 #define P2E_FAILURE_MASK  0
 #define P2E_USES_COMPARE  1
 #define P2E_HAS_DISTINCT  1
 #define SCRIPT_OPERATIONS 65536
 #define SCRIPT_SETS       16
+
+#include "bpf/kernel.h"
+
+static const volatile u64 p2e_table[1];
 
 #include "bpf/distinct.h"
 
@@ -19,6 +28,7 @@ enum operation_kind {
     DO_BITS,
     DO_SET_BITS,
     DO_CLAIM, // and keep
+    DO_WHERE, // is the buffer in the state?
 };
 
 struct operation {
@@ -59,6 +69,8 @@ static P2E_INLINE u64 run(struct p2e_state *s, struct operation *operation, u64 
     case DO_SET_BITS:
         p2e_distinct_set_bits(s, operation->argument);
         return 0;
+    case DO_WHERE:
+        return __builtin_offsetof(struct p2e_state, buffer);
     default:
         return s->index;
     }

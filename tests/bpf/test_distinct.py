@@ -10,14 +10,13 @@ import subprocess
 import pytest
 from judge import BUILD, HERE, ROOT
 
-NOTHING, BEGIN, NEW_SET, SCALAR, TEXT, BITS, SET_BITS, CLAIM = range(8)
+NOTHING, BEGIN, NEW_SET, SCALAR, TEXT, BITS, SET_BITS, CLAIM, WHERE = range(9)
 NEW, KNOWN, FULL = range(3)
 
 MAX = 28000           # P2E_DISTINCT_MAX
 STATES = 32           # P2E_STATES_SHARED
 OPERATIONS = 65536    # SCRIPT_OPERATIONS
 HEADER = 17 * 8       # of struct script
-BUFFER = 0x20000 + 16  # p2e_state.buffer, which is its last member
 
 # ---- libbpf --------------------------------------------------------------------------------------------
 libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
@@ -37,11 +36,11 @@ class RunOptions(ctypes.Structure):
 
 
 class Table:
-    """The program in the kernel. States are by CPU, or claimed where they are shared."""
+    """The program in the kernel."""
 
-    def __init__(self, elf, shared=False):
+    def __init__(self, elf):
         self.object = ctypes.c_void_p(libbpf.bpf_object__open_file(str(elf).encode(), None))
-        options = struct.pack("<6I", 0, STATES, shared, 0, 0, 0)
+        options = struct.pack("<5I", 0, STATES, 0, 0, 0)
         assert libbpf.bpf_map__set_initial_value(self.map(".rodata.options"), options, len(options)) == 0
         for name in ("p2e_state", "p2e_distinct"):
             assert libbpf.bpf_map__set_max_entries(self.map(name), STATES) == 0
@@ -67,10 +66,11 @@ class Table:
         return value.raw
 
     def fill_buffer(self, texts):
-        """What texts are positions in, in the states of all CPUs."""
+        """What texts are positions in, in all states."""
         size = libbpf.bpf_map__value_size(self.map("p2e_state"))
-        for index in range(os.cpu_count()):
-            self.write("p2e_state", index, bytes(size - BUFFER) + texts.ljust(BUFFER, b"\0"))
+        (buffer,) = self.run([(WHERE, 0, 0)])
+        for index in range(STATES):
+            self.write("p2e_state", index, (bytes(buffer) + texts).ljust(size, b"\0"))
 
     def run(self, operations):
         """The results of up to 65,536 operations: (kind, set, argument)."""
@@ -110,7 +110,7 @@ def elf():
 @pytest.fixture
 def table(elf):
     allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})  # a state a CPU: one for all runs
+    os.sched_setaffinity(0, {min(allowed)})  # it begins at its CPU's own state: one for all runs
     table = Table(elf)
     yield table
     table.close()
@@ -186,7 +186,7 @@ def test_hash_is_another_one_for_each_message(table):
 
 def content(table):
     """The struct p2e_distinct_table of the state that runs here get."""
-    return table.read("p2e_distinct", min(os.sched_getaffinity(0)))
+    return table.read("p2e_distinct", min(os.sched_getaffinity(0)) * 4 % STATES)
 
 
 def used(table):
@@ -356,7 +356,7 @@ def siphash13(k0, k1, data):
 # ---- States --------------------------------------------------------------------------------------------
 def test_each_state_has_a_table_of_its_own(elf):
     """Claimed states are kept, so that each run gets another one."""
-    table = Table(elf, shared=True)
+    table = Table(elf)
     script = [(BEGIN, 0, 0), (NEW_SET, 0, 0), (SCALAR, 0, 7), (SCALAR, 0, 7), (CLAIM, 0, 0)]
     results = [table.run(script) for _ in range(STATES)]
     table.close()

@@ -51,6 +51,7 @@ CHANGES = {
     "the order of rules": {"rules": RULES[::-1]},
     "one rule less": {"rules": RULES[:1]},
     "max_depth": {"max_depth": 31},
+    "kind of socket": {"port": 17000},
     "message": {"message": "test.Other"},
 }
 
@@ -67,7 +68,7 @@ def test_change_that_counts(compiled, change):
 OTHER_CHANGES = {
     "on_error": {"on_error": "open"},
     "mode": {"mode": "monitor"},
-    "socket": {"port": 17000},
+    "socket": {"path": "/tmp/elsewhere"},
     "program": {"program": "server"},
 }
 

@@ -39,7 +39,7 @@ static void test_what_makes_the_same_program(void **state)
         ONE("rules = ( { id = \"rule1\"; expression = \"a\"; } );"),
         ONE("rules = ( \"a\" ); mode = \"monitor\"; on_error = \"open\"; program = \"p\"; "
             "address = \"::1\"; include = \"i\"; # comment\n"),
-        "filters = ( { name = \"b\"; transport = \"unixseq\"; path = \"@x\"; rules = [ \"a\" ]; "
+        "filters = ( { name = \"b\"; transport = \"udp\"; port = 77; rules = [ \"a\" ]; "
         "schema = \"y.proto\"; message = \".demo.M\"; } );",
     };
     (void)state;
@@ -67,6 +67,8 @@ static void test_what_makes_another_program(void **state)
         ONE("rules = ( \"a\" ); max_depth = 31;"),
         "filters = ( { name = \"a\"; transport = \"udp\"; port = 1; rules = ( \"a\" ); "
         "schema = \"x.proto\"; message = \"demo.N\"; } );",
+        "filters = ( { name = \"a\"; transport = \"unixseq\"; path = \"@x\"; rules = ( \"a\" ); "
+        "schema = \"x.proto\"; message = \"demo.M\"; } );",
         // items that read like other items
         ONE("rules = ( \"a\nmessage 0 \nid 5 rule2\nexpression 1 b\" );"),
         ONE("rules = ( { expression = \"a\"; message = \"\nid 5 rule2\nexpression 1 b\nmessage 0 "

@@ -53,18 +53,16 @@ struct {
     __type(value, __u32);
 } p2e_slot SEC(".maps");
 
-struct {
-    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, P2E_COUNT_RULES + FIXTURE_RULES);
-    __type(key, __u32);
-    __type(value, __u64);
-} p2e_counters SEC(".maps");
+struct fixture_state {
+    __u64 counters[P2E_COUNT_RULES + FIXTURE_RULES];
+};
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, __u32);
-    __type(value, __u64);
+    __type(value, struct fixture_state);
 } p2e_state SEC(".maps");
 
 struct {
@@ -76,10 +74,11 @@ struct {
 
 static __always_inline int finish(struct __sk_buff *skb, __u32 verdict)
 {
-    __u64 *counter = bpf_map_lookup_elem(&p2e_counters, &verdict);
+    __u32 first = 0;
+    struct fixture_state *state = bpf_map_lookup_elem(&p2e_state, &first);
 
-    if (counter)
-        (*counter)++;
+    if (state && verdict < P2E_COUNT_RULES + FIXTURE_RULES)
+        __sync_fetch_and_add(&state->counters[verdict], 1);
     if (p2e_options.probe)
         return verdict + 1;
     return verdict == P2E_COUNT_PASSED || p2e_options.monitor ? -1 : 0;

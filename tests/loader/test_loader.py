@@ -10,6 +10,7 @@ import subprocess
 import pytest
 from first_byte import NO_BPFFS, NOBODY, ROOT_WITHOUT_BPF, SANITIZED, UNPRIVILEGED, Site
 
+ABI = 3  # P2E_ABI
 UNIX = {"transport": "unixgram", "path": "@first"}
 JUDGED = ["A drop", "B pass", "C pass"]
 
@@ -54,7 +55,7 @@ def test_pins_are_open_to_all_whatever_the_umask(site):
     assert stat.S_IMODE(site.pin_dir.stat().st_mode) == 0o755
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     pins = {p.name: stat.S_IMODE(p.stat().st_mode) for p in folder.iterdir()}
-    assert pins == dict.fromkeys(["entry", "judge", "slot", "counters", "meta", "options"], 0o444)
+    assert pins == {**dict.fromkeys(["entry", "judge", "slot", "meta", "options"], 0o444), "state": 0o600}
     assert [p.name for p in site.pin_dir.iterdir()] == ["first"]
 
 
@@ -161,7 +162,7 @@ def test_object_of_other_rules(site):
 def blob_begin(data):
     """Where the blob (struct p2e_blob) begins: at the magic and ABI that a sensible size follows. The
     description begins like it, but is short."""
-    magic = struct.pack("<II", 0x31653270, 2)
+    magic = struct.pack("<II", 0x31653270, ABI)
     at = data.index(magic)
     while struct.unpack_from("<I", data, at + 8)[0] < 1000:
         at = data.index(magic, at + 1)
@@ -176,8 +177,8 @@ def rewrite(site, change):
 
 
 def test_object_of_another_abi(site):
-    rewrite(site, lambda data: struct.pack_into("<I", data, blob_begin(data) + 4, 3))
-    assert "is of ABI 3, this p2e is of ABI 2; run: p2e compile" in error(program(site))
+    rewrite(site, lambda data: struct.pack_into("<I", data, blob_begin(data) + 4, ABI + 1))
+    assert f"is of ABI {ABI + 1}, this p2e is of ABI {ABI}; run: p2e compile" in error(program(site))
 
 
 def test_object_with_a_description_of_another_abi(site):
@@ -344,8 +345,10 @@ def test_pins_of_another_mode_are_replaced(site):
 
 def test_pins_of_another_transport_are_replaced(site):
     site.configure(first={"transport": "udp", "port": 4000})
+    site.compile()
     assert program(site)[0] == "pinned"  # reads the payload behind a UDP header
     site.configure(first=UNIX)
+    site.compile()
     assert program(site) == ["pinned", *JUDGED]
 
 
@@ -363,7 +366,7 @@ def test_missing_pin(site):
     assert "cannot open the pin" in error(program(site))
 
 
-@pytest.mark.parametrize("a, b", [("counters", "meta"), ("entry", "judge"), ("slot", "entry")])
+@pytest.mark.parametrize("a, b", [("state", "meta"), ("entry", "judge"), ("slot", "entry")])
 def test_pins_in_each_others_place(site, a, b):
     program(site)
     folder = site.pin_dir / "first"

@@ -114,7 +114,7 @@ static int counters(char **args)
     uint64_t values[P2E_COUNT_RULES + 1];
     int found = p2e_pins_open(args[0], args[1], &handles, &description, &err);
 
-    if (found < 0 || (found && p2e_counters_read(handles.counters, 1, values, &err)))
+    if (found < 0 || (found && p2e_counters_read(handles.state, 1, values, &err)))
         return fail();
     if (!found)
         return puts("none"), 0;
