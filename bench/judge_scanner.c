@@ -282,7 +282,7 @@ static bool blob(const uint8_t *message, size_t size)
         bool ok = head == TAG(1, DELIMITED)   ? string(&c, &id)
                   : head == TAG(2, VARINT)    ? varint(&c, &chunk)
                   : head == TAG(3, VARINT)    ? varint(&c, &total)
-                  : head == TAG(4, DELIMITED) ? delimited(&c, &payload)
+                  : head == TAG(5, DELIMITED) ? delimited(&c, &payload)
                                               : skip(&c, head, 0);
         if (!ok)
             return false;

@@ -1,5 +1,6 @@
 // UTF-8 well-formedness (Unicode 15, table 3-7): no overlong forms, no surrogates, at most
-// U+10FFFF.
+// U+10FFFF. Eight bytes at a time and without a branch for each character: in texts of mixed
+// scripts, the branches of a decoder are guessed wrong most of the time.
 #ifndef P2E_BPF_UTF8_H
 #define P2E_BPF_UTF8_H
 
@@ -7,59 +8,67 @@
 
 #define P2E_UTF8_STEPS 64
 
-// Size of the character of two to four bytes that the word starts with, 0 when malformed.
-static P2E_INLINE u32 p2e_utf8_character(u32 c)
+// What is wrong where the byte before (a lead byte where `lead` is set) and this one meet: forms
+// that are overlong, surrogates, and what is above U+10FFFF show in the two together. Bits count in
+// the high bit of each byte; b5 is a byte's bit 5, brought there.
+static P2E_INLINE u64 p2e_utf8_wrong_pair(u64 lead, u64 before, u64 word)
 {
-    if ((c & 0xe0) == 0xc0)
-        return (c & 0xc000) == 0x8000 && (c & 0x1e) ? 2 : 0;
-    if ((c & 0xf0) == 0xe0) {
-        u32 top = c & 0x200f; // the bits that tell overlong forms and surrogates
-        return (c & 0xc0c000) == 0x808000 && top && top != 0x200d ? 3 : 0;
-    }
-    if ((c & 0xf8) == 0xf0) {
-        if ((c & 0xc0c0c000) != 0x80808000 || !(c & 0x3007))
-            return 0;
-        return (c & 7) < 4 || ((c & 7) == 4 && !(c & 0x3000)) ? 4 : 0;
-    }
-    return 0;
+    u64 b5 = before << 2, b4 = before << 3, b3 = before << 4;
+    u64 b2 = before << 5, b1 = before << 6, b0 = before << 7;
+    u64 w5 = word << 2, w4 = word << 3;
+    u64 two = ~(b5 | b4 | b3 | b2 | b1);                // c0, c1
+    u64 three = ~(b4 | b3 | b2 | b1 | b0 | w5) |        // e0, then below a0
+                (~b4 & b3 & b2 & ~b1 & b0 & w5);        // ed, then a0 and above
+    u64 four = b4 & (b3 | ~(b2 ^ (b1 | b0 | w5 | w4))); // f0, then below 90; f4, then 90 and above
+    return lead & (two | (b5 & (three | four)));
 }
 
-// A bounded part of the check from pos on. Returns the position reached, ~0 when malformed.
-P2E_GLOBAL u32 p2e_utf8_steps(struct p2e_state *s, u32 pos, u32 end)
+// Is anything wrong in the bytes of `word`, where `last` stands before it? A character that `word`
+// begins and does not end is not wrong yet.
+static P2E_INLINE u64 p2e_utf8_wrong(u64 last, u64 word)
+{
+    u64 before = word << 8 | last >> 56;
+    u64 second = word << 16 | last >> 48, third = word << 24 | last >> 40;
+    u64 lead = before & before << 1;
+    u64 expected = lead | (second & second << 1 & second << 2) |
+                   (third & third << 1 & third << 2 & third << 3);
+    u64 found = word & ~(word << 1);
+    return ((expected ^ found) | p2e_utf8_wrong_pair(lead, before, word)) & P2E_HIGH_BITS;
+}
+
+// A bounded part of the check of [begin, end), from pos on. Returns the position reached, ~0 when
+// malformed. It is done beyond the end: what the last byte begins must have an end, too.
+P2E_GLOBAL u32 p2e_utf8_steps(struct p2e_state *s, u32 begin, u32 pos, u32 end)
 {
     if (!s)
         return ~0u;
+    u64 last = pos == begin ? 0 : p2e_word(s, pos - 8);
     for (int i = 0; i < P2E_UTF8_STEPS; i++) {
         VOLATILE(s->at) = pos;
         pos = VOLATILE(s->at);
-        if (pos >= end)
+        if (pos > end)
             break;
         u32 rest = end - pos;
         OPAQUE(rest);
-        u64 high = p2e_low_bytes(p2e_word(s, pos), rest) & P2E_HIGH_BITS;
-        if (!high) {
-            pos += rest < 8 ? rest : 8;
-            continue;
-        }
-        pos += p2e_first_high(high);
-        u32 size = p2e_utf8_character((u32)p2e_word(s, pos));
-        if (!size)
+        u64 word = p2e_low_bytes(p2e_word(s, pos), rest);
+        if ((word | last) & P2E_HIGH_BITS && p2e_utf8_wrong(last, word))
             return ~0u;
-        pos += size;
+        last = word;
+        pos += 8;
     }
     return pos;
 }
 
-// Is the text [pos, end), which the buffer holds, well-formed? The slow way, for any text.
-P2E_GLOBAL int p2e_utf8_check(struct p2e_state *s, u32 pos, u32 end)
+// Is the text [begin, end), which the buffer holds, well-formed? For any text.
+P2E_GLOBAL int p2e_utf8_check(struct p2e_state *s, u32 begin, u32 end)
 {
     if (!s)
         return 0;
-    // A step takes at least two bytes, or what is left.
-    for (int i = 0; i < 65536 / 2 / P2E_UTF8_STEPS + 2; i++) {
-        if (pos >= end)
-            return pos == end;
-        pos = p2e_utf8_steps(s, pos, end);
+    u32 pos = begin;
+    for (int i = 0; i < 65536 / 8 / P2E_UTF8_STEPS + 2; i++) {
+        pos = p2e_utf8_steps(s, begin, pos, end);
+        if (pos > end)
+            return pos != ~0u;
     }
     return 0;
 }

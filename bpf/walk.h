@@ -14,12 +14,16 @@
 
 #define P2E_LENGTH_MAX 5 // bytes of a length
 
-// Fields that one call takes: what the verifier has to follow grows with it, and with what a field
-// may call.
+// P2E_STEPS: fields that one call takes. What the verifier has to follow grows with it, and with
+// what a field may call.
+// P2E_ASIDE: of functions that keep what is rare out of the loop, unless what they call needs the
+// frame: the kernel allows eight.
 #if P2E_HAS_HOOKS || P2E_HAS_ELEMENTS
 #define P2E_STEPS 16
+#define P2E_ASIDE static P2E_INLINE
 #else
 #define P2E_STEPS 32
+#define P2E_ASIDE P2E_GLOBAL
 #endif
 
 enum p2e_step { P2E_STEP_MALFORMED, P2E_STEP_DONE, P2E_STEP_MORE };
@@ -207,9 +211,12 @@ P2E_GLOBAL int p2e_take_packed(struct p2e_state *s, u64 entry, u32 pos, u32 end)
 #endif
 
 // ---- One field ----------------------------------------------------------------------------------
-static P2E_INLINE int p2e_step_packed(struct __sk_buff *skb, struct p2e_state *s, u64 entry,
-                                      u32 pos, u32 end)
+// The elements [pos, end) of a packed list.
+P2E_ASIDE int p2e_step_packed(struct __sk_buff *skb, struct p2e_state *s, u64 entry, u32 pos,
+                              u32 end)
 {
+    if (!s)
+        return P2E_STEP_MALFORMED;
     u32 kind = P2E_ENTRY_BITS(entry, KIND, 3);
     u32 size = end - pos;
     if (kind == P2E_KIND_PACKED_VARINT) {
@@ -236,26 +243,22 @@ static P2E_INLINE int p2e_step_packed(struct __sk_buff *skb, struct p2e_state *s
     return P2E_STEP_MORE;
 }
 
+// What follows a length, at c->pos.
 static P2E_INLINE int p2e_step_delimited(struct __sk_buff *skb, struct p2e_state *s,
-                                         struct p2e_cursor *c, u64 entry, u64 word)
+                                         struct p2e_cursor *c, u64 entry, u64 size)
 {
-    u64 size;
-    u32 used = p2e_varint(s, c->pos, word, &size);
-    if (!used || used > P2E_LENGTH_MAX)
-        return P2E_STEP_MALFORMED;
-    u32 pos = c->pos + used;
+    u32 pos = c->pos;
     if (pos > c->end || size > c->end - pos)
         return P2E_STEP_MALFORMED;
     u32 end = pos + (u32)size;
     u32 kind = P2E_ENTRY_BITS(entry, KIND, 3);
-    c->pos = end;
-    if (kind == P2E_KIND_SCALAR || kind == P2E_KIND_GROUP)
-        return P2E_STEP_MORE; // unknown, or of another wire type
     if (kind == P2E_KIND_MESSAGE) {
-        c->pos = pos;
         p2e_take(s, entry, 0);
         return p2e_open(s, c, entry, end, 0);
     }
+    c->pos = end;
+    if (kind == P2E_KIND_SCALAR || kind == P2E_KIND_GROUP)
+        return P2E_STEP_MORE; // unknown, or of another wire type
     if (kind >= P2E_KIND_PACKED_VARINT)
         return p2e_step_packed(skb, s, entry, pos, end);
     if ((kind == P2E_KIND_STRING || entry >> P2E_ENTRY_KEEP & 1) && end > s->loaded &&
@@ -267,11 +270,26 @@ static P2E_INLINE int p2e_step_delimited(struct __sk_buff *skb, struct p2e_state
     return P2E_STEP_MORE;
 }
 
-static P2E_INLINE int p2e_step_end_group(struct p2e_state *s, struct p2e_cursor *c, u32 field)
+// The begin or end of a group. The cursor goes through the state, to be out of the loop's
+// registers.
+P2E_ASIDE int p2e_step_group(struct p2e_state *s, u64 entry, u32 tag)
 {
-    if (VOLATILE(s->current.group) != field)
+    if (!s)
         return P2E_STEP_MALFORMED;
-    return p2e_close(s, c);
+    struct p2e_cursor c = {VOLATILE(s->pos), VOLATILE(s->end)};
+    u32 field = tag >> 3;
+    int result = P2E_STEP_MALFORMED;
+    if ((tag & 7) == P2E_WIRE_START_GROUP) {
+        if (P2E_ENTRY_BITS(entry, WIRE, 3) == P2E_WIRE_START_GROUP)
+            p2e_take(s, entry, 0);
+        else
+            entry = 0;
+        result = p2e_open(s, &c, entry, c.end, field);
+    } else if (VOLATILE(s->current.group) == field) {
+        result = p2e_close(s, &c);
+    }
+    VOLATILE(s->end) = c.end;
+    return result;
 }
 
 static P2E_INLINE int p2e_step(struct __sk_buff *skb, struct p2e_state *s, struct p2e_cursor *c)
@@ -291,34 +309,29 @@ static P2E_INLINE int p2e_step(struct __sk_buff *skb, struct p2e_state *s, struc
         return P2E_STEP_MALFORMED;
     c->pos += used;
     u64 entry = p2e_find(s, VOLATILE(s->current.node), field);
-    u64 word = p2e_word(s, c->pos);
-    if (wire == P2E_WIRE_DELIMITED)
-        return p2e_step_delimited(skb, s, c, entry, word);
-    if (wire == P2E_WIRE_END_GROUP)
-        return p2e_step_end_group(s, c, field);
-    int known = P2E_ENTRY_BITS(entry, WIRE, 3) == wire;
-    if (wire == P2E_WIRE_START_GROUP) {
-        if (known)
-            p2e_take(s, entry, 0);
-        return p2e_open(s, c, known ? entry : 0, c->end, field);
-    }
-    u64 value = word;
-    if (wire == P2E_WIRE_VARINT) {
-        used = p2e_varint(s, c->pos, word, &value);
-        if (!used)
+    u64 value = p2e_word(s, c->pos);
+    if (wire == P2E_WIRE_VARINT || wire == P2E_WIRE_DELIMITED) {
+        used = p2e_varint(s, c->pos, value, &value);
+        if (!used || (wire == P2E_WIRE_DELIMITED && used > P2E_LENGTH_MAX))
             return P2E_STEP_MALFORMED;
         c->pos += used;
+        if (wire == P2E_WIRE_DELIMITED)
+            return p2e_step_delimited(skb, s, c, entry, value);
     } else if (wire == P2E_WIRE_FIXED64) {
         c->pos += 8;
     } else if (wire == P2E_WIRE_FIXED32) {
-        value = (u32)word;
+        value = (u32)value;
         c->pos += 4;
     } else {
-        return P2E_STEP_MALFORMED;
+        VOLATILE(s->pos) = c->pos;
+        VOLATILE(s->end) = c->end;
+        int result = p2e_step_group(s, entry, tag);
+        c->end = VOLATILE(s->end);
+        return result;
     }
     if (c->pos > c->end)
         return P2E_STEP_MALFORMED;
-    if (known)
+    if (P2E_ENTRY_BITS(entry, WIRE, 3) == wire)
         p2e_take(s, entry, value);
     return P2E_STEP_MORE;
 }
