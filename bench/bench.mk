@@ -55,7 +55,7 @@ BENCH_JUDGES := $(patsubst %,$(BENCH)/%.o,judge_scanner judge_protobuf_c judge_n
                 c/bench.pb-c nanopb/bench.pb cpp/bench.pb)
 BENCH_KERNEL := $(BENCH)/kernel.o $(BENCH)/corpus.o $(OBJ_BOTH)
 
-$(BENCH)/verdict: $(BENCH)/verdict.o $(BENCH_JUDGES) $(BENCH_KERNEL)
+$(BENCH)/verdict: $(BENCH)/verdict.o $(BENCH)/wire.o $(BENCH_JUDGES) $(BENCH_KERNEL)
 	$(SAY) LINK $@
 	$(Q)g++ $(LDFLAGS) -o $@ $^ $(LIBS_CLI) -lprotobuf -lprotobuf-nanopb -lm -lpthread
 

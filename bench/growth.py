@@ -53,11 +53,12 @@ def schema():
 
 
 # ---- Points -----------------------------------------------------------------------------------
-def sized(series, field):
+def sized(series, field, last=False):
     rest = number(3, 1)
     for size in SIZES:
         data = b"a" * (size - len(rest) - (2 if size < 132 else 3 if size < 16400 else 4))
-        yield Point(series, size, "sized", "Sized", ["number >= 0"], delimited(field, data) + rest)
+        message = rest + delimited(field, data) if last else delimited(field, data) + rest
+        yield Point(series, size, "sized", "Sized", ["number >= 0"], message)
 
 
 def flat(count):
@@ -69,6 +70,7 @@ def in_range(i):
 
 
 def points():
+    yield from sized("bytes at the end, unread", 1, last=True)
     yield from sized("bytes in a message, unread", 1)
     yield from sized("bytes in a message, text", 2)
     for count in STEPS:

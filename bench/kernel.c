@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define ETHERNET      14 // what BPF_PROG_TEST_RUN takes off the front
-#define HEADER        8  // of UDP
 #define SOCKET_BUFFER 400000
 
 static void fail(const char *what)

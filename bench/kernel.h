@@ -14,6 +14,7 @@
 
 #define TEST_RUN_MAX 3000  // bytes that fit into its page
 #define BUFFER_MAX   65536 // of a message
+#define HEADER       8     // of UDP: the socket pairs' messages follow one
 
 struct subject {
     struct p2e_handles handles; // a UDP filter's: its messages follow a header of 8 bytes

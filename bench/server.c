@@ -4,7 +4,6 @@
 // stands in front); `byte` does too, and puts the cheapest filter there could be in front of
 // itself.
 #include <errno.h>
-#include <linux/filter.h>
 #include <netinet/udp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -79,18 +78,6 @@ static int serve_many(struct service *s)
 }
 
 // ---- Start --------------------------------------------------------------------------------------
-static int attach_byte_filter(int fd, int family)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, family == AF_INET ? sizeof(struct udphdr) : 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, VALID_BYTE, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, ~0u),
-        BPF_STMT(BPF_RET | BPF_K, 0),
-    };
-    struct sock_fprog program = {.len = 4, .filter = code};
-    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-}
-
 static int open_socket(const char *text, bool byte_filter, bool default_buffer)
 {
     struct sockaddr_storage address;
@@ -101,7 +88,8 @@ static int open_socket(const char *text, bool byte_filter, bool default_buffer)
     if (!default_buffer)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-    if ((byte_filter && attach_byte_filter(fd, address.ss_family) < 0) ||
+    uint32_t offset = address.ss_family == AF_INET ? sizeof(struct udphdr) : 0;
+    if ((byte_filter && attach_byte_filter(fd, offset) < 0) ||
         bind(fd, (struct sockaddr *)&address, address_size) < 0)
         exit((perror("server: cannot open the socket"), 1));
     return fd;

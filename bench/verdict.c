@@ -9,6 +9,7 @@
 #include "bench/corpus.h"
 #include "bench/judge.h"
 #include "bench/kernel.h"
+#include "bench/wire.h"
 #include "loader/probe.h"
 
 #define BUDGET_NS 10e6 // of one measurement
@@ -128,6 +129,33 @@ static double user_live(judge_function *judge, const struct corpus *corpus)
     return with - timed_ns(empty_judge, corpus, BUDGET_NS);
 }
 
+// ---- The whole way ------------------------------------------------------------------------------
+struct ways {
+    int open[2], byte[2]; // socket pairs: without a filter, and with one that looks at one byte
+};
+
+static void ways_open(struct ways *ways)
+{
+    open_pair(ways->open, -1);
+    open_pair(ways->byte, -1);
+    if (attach_byte_filter(ways->byte[1], HEADER) < 0)
+        exit((perror("verdict: cannot attach a filter"), 1));
+}
+
+// CPU of one message from send to verdict: sent, filtered, received, and looked at by the server.
+static double whole_ns(const int pair[2], judge_function *judge, const struct corpus *corpus)
+{
+    static uint8_t buffer[BUFFER_MAX];
+    double begin = cpu_ns(), end = begin + BUDGET_NS;
+    size_t count = 0;
+    unsigned passed = 0;
+    for (; cpu_ns() < end; count += corpus->count)
+        for (size_t i = 0; i < corpus->count; i++)
+            passed += judge(buffer, pass_through(pair, &corpus->messages[i], buffer));
+    __asm__ volatile("" ::"r"(passed));
+    return (cpu_ns() - begin) / count;
+}
+
 // ---- Rounds -------------------------------------------------------------------------------------
 static void print(size_t class, const char *judge, const char *mode, double ns)
 {
@@ -135,8 +163,18 @@ static void print(size_t class, const char *judge, const char *mode, double ns)
         printf("%s %s %s %.2f\n", classes[class], judge, mode, ns);
 }
 
-static void run_round(const struct bench *b)
+static void run_whole(const struct bench *b, const struct ways *ways)
 {
+    const struct corpus *valid = &b->corpora[0];
+    judge_function *unpack = unpack_judge.of_kind[b->kind];
+    print(0, "protobuf-c", "whole", whole_ns(ways->open, protobuf_c_judge.of_kind[b->kind], valid));
+    print(0, "byte", "whole", whole_ns(ways->byte, unpack, valid));
+    print(0, "p2e", "whole", whole_ns(b->subject.pairs[0], unpack, valid));
+}
+
+static void run_round(const struct bench *b, const struct ways *ways)
+{
+    run_whole(b, ways);
     for (size_t class = 0; class < CLASS_COUNT; class ++) {
         const struct corpus *corpus = &b->corpora[class];
         print(class, "p2e", "repeated", repeated_above_empty(&b->subject, corpus, BUDGET_NS));
@@ -172,14 +210,16 @@ static int open_bench(struct bench *b, char **args)
 int main(int argc, char **argv)
 {
     struct bench b = {0};
+    struct ways ways;
     if (argc != 6 || open_bench(&b, argv + 1) < 0)
         return 2;
     pin_to_core(atoi(argv[4]));
     if (check(&b) < 0)
         return 1;
     printf("size - - %.0f\n", b.corpora[0].mean_size);
+    ways_open(&ways);
     for (int i = 0; i < atoi(argv[5]); i++)
-        run_round(&b);
+        run_round(&b, &ways);
     subject_close(&b.subject);
     p2e_object_close(&b.object);
     return 0;

@@ -2,7 +2,8 @@
 """What a verdict costs a message: the filter in the kernel beside what a server could do for itself.
 
 Three ways to run the corpus. *repeated*: each message many times before the next. *cycled*: one after
-another in a tight loop, in user space only. *live*: each has just come through a socket.
+another in a tight loop, in user space only. *live*: each has just come through a socket. And *whole*: all
+of a message's way from send to verdict, of a server that validates for itself and of one behind a filter.
 """
 
 import collections
@@ -45,6 +46,16 @@ def print_table(rows):
     common.table(["kind", "class", "mode", "bytes", *JUDGES], lines)
 
 
+def print_whole(rows):
+    found = {(r["kind"], r["judge"]): r["median"] for r in rows if r["mode"] == "whole"}
+    lines = []
+    for kind in dict.fromkeys(kind for kind, _ in found):
+        own, byte, p2e = (found[kind, judge] for judge in ("protobuf-c", "byte", "p2e"))
+        lines.append([kind, own, byte, p2e, byte / own, p2e / own])
+    print("\nAll of a valid message's way, ns of CPU: sent, filtered, received, unpacked and, without a filter, checked.\n")
+    common.table(["kind", "validating itself", "byte", "p2e", "byte ratio", "p2e ratio"], lines)
+
+
 def draw(rows):
     found = {(r["kind"], r["judge"]): r["median"] for r in rows if r["class"] == "valid" and r["mode"] == "live"}
     used = [kind for kind in kinds.KINDS if (kind, "p2e") in found]
@@ -59,6 +70,7 @@ def main():
     rows = [row for kind in options.kinds for row in rows_of(kind, options.rounds)]
     common.announce(f"Nanoseconds a message, medians of {options.rounds} rounds; p2e above the empty program.")
     print_table(rows)
+    print_whole(rows)
     common.save("verdict", rows)
     draw(rows)
 

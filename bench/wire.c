@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,4 +59,16 @@ double process_cpu_us(void)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     return microseconds(usage.ru_utime) + microseconds(usage.ru_stime);
+}
+
+int attach_byte_filter(int fd, uint32_t offset)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, offset),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, VALID_BYTE, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, ~0u),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {.len = 4, .filter = code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }

@@ -19,6 +19,10 @@ struct board *board_open(const char *path);
 // "@name" is a UNIX socket in the abstract name space, a number a UDP port on 127.0.0.1.
 int socket_for(const char *text, struct sockaddr_storage *address, socklen_t *size);
 
+// Attaches the cheapest filter there could be: it looks at one byte, VALID_BYTE or not. -1 and
+// errno on failure.
+int attach_byte_filter(int fd, uint32_t offset);
+
 double process_cpu_us(void); // user and system
 
 #endif

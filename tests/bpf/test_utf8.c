@@ -10,16 +10,17 @@
 
 #include <cmocka.h>
 
-// ---- What the header uses of the walker's state ---------------------------------------------------
+// ---- What the header uses of the walker's state
+// ---------------------------------------------------
 typedef uint8_t u8;
 typedef uint32_t u32;
 typedef uint64_t u64;
 
 #define P2E_BPF_VARINT_H
-#define P2E_INLINE inline
-#define P2E_GLOBAL     static
-#define P2E_HIGH_BITS  0x8080808080808080ull
-#define VOLATILE(x)    (*(volatile typeof(x) *)&(x))
+#define P2E_INLINE    inline
+#define P2E_GLOBAL    static
+#define P2E_HIGH_BITS 0x8080808080808080ull
+#define VOLATILE(x)   (*(volatile typeof(x) *)&(x))
 #define OPAQUE(x)
 
 struct p2e_state {
@@ -41,8 +42,9 @@ static u64 p2e_low_bytes(u64 word, u32 size)
 
 #include "bpf/utf8.h"
 
-// ---- The plain way --------------------------------------------------------------------------------
-// Size of the character that a byte leads, 0 for one that leads none; the second byte's bounds.
+// ---- The plain way
+// -------------------------------------------------------------------------------- Size of the
+// character that a byte leads, 0 for one that leads none; the second byte's bounds.
 static size_t lead(u8 c, u8 *low, u8 *high)
 {
     *low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
@@ -87,8 +89,9 @@ static void check(size_t size)
         fail_msg("%zu bytes, %02x %02x %02x %02x …", size, text[0], text[1], text[2], text[3]);
 }
 
-// ---- Texts ----------------------------------------------------------------------------------------
-// Every three bytes, and every fourth that can matter, at every place in a word.
+// ---- Texts
+// ---------------------------------------------------------------------------------------- Every
+// three bytes, and every fourth that can matter, at every place in a word.
 static void test_all_short_sequences(void **state)
 {
     (void)state;
