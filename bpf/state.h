@@ -28,13 +28,12 @@
 #define P2E_NEAR_MAX  128 // entries of a table that each state has a copy of
 #define P2E_COUNTERS  (P2E_COUNT_RULES + P2E_RULE_COUNT)
 
-// A message that is open around the current one.
+// An open message. The parts of a word are saved and restored together.
 struct p2e_frame {
-    u32 end;
-    u32 node;
-    u32 group; // field number of the open group, 0 in a length-delimited message
-    u32 slot;  // of the field that the message is a value of
-    u64 seen;  // required fields met so far
+    u64 bounds; // its end, and above it the field number of a group, 0 in a length-delimited
+                // message
+    u64 row;    // P2E_OPEN_*
+    u64 seen;   // required fields met so far
 };
 
 struct p2e_state {
@@ -44,14 +43,14 @@ struct p2e_state {
     u32 index;                  // of this state: other maps have a value for each state, too
     u32 prepared;               // the copies of constants are there
     u32 size;                   // of the message
-    u32 pos, end;
+    u32 pos;
     u32 loaded; // bytes below are in the buffer (from wherever the last skip landed)
     u32 ready;  // a step at a position below needs no loading
     u32 depth;
-    u32 distinct_at;          // index of the entry that was looked up last (bpf/distinct.h)
-    u32 at, at2;              // positions of inner loops, through memory (VOLATILE)
-    struct p2e_frame current; // `end` unused: it is the member above
-    u64 varint;               // result of p2e_varint_long
+    u32 distinct_at; // index of the entry that was looked up last (bpf/distinct.h)
+    u32 at, at2;     // positions of inner loops, through memory (VOLATILE)
+    struct p2e_frame current;
+    u64 varint;            // result of p2e_varint_long
     u64 now;               // nanoseconds of CLOCK_TAI when the walk began, where rules ask for it
     u64 settled;           // result of the last condition that could fail
     u64 value[P2E_SLOTS];  // by slot: last value, text, count of elements, or oneof member

@@ -54,4 +54,8 @@ enum p2e_entry_kind {
 #define P2E_ROW_NEEDS   17 // 16: index into the table of required sets
 #define P2E_ROW_ELEMENT 33 // 1: an element, whose begin and end count
 
+// Of an open message: its row's header, and above it
+#define P2E_OPEN_NODE 34 // 16: the row
+#define P2E_OPEN_SLOT 50 // 10: of the field that the message is a value of
+
 #endif

@@ -37,11 +37,6 @@ enum p2e_wire_type {
     P2E_WIRE_FIXED32 = 5,
 };
 
-// The part of the state that changes at every step, in registers.
-struct p2e_cursor {
-    u32 pos, end;
-};
-
 // ---- The table ----------------------------------------------------------------------------------
 #if P2E_SPARSE_COUNT
 static P2E_INLINE u32 p2e_sparse_mask(u32 index)
@@ -69,14 +64,15 @@ P2E_GLOBAL u64 p2e_find_sparse(u32 node, u32 field)
 }
 #endif
 
-static P2E_INLINE u64 p2e_find(struct p2e_state *s, u32 node, u32 field)
+// The entry of a field of the message with this row (P2E_OPEN_*).
+static P2E_INLINE u64 p2e_find(struct p2e_state *s, u64 row, u32 field)
 {
-    u64 header = p2e_entry_at(s, node);
-    if (likely(field <= (header & 0xffff)))
+    u32 node = row >> P2E_OPEN_NODE;
+    if (likely(field <= (row & 0xffff)))
         return p2e_entry_at(s, node + field);
 #if P2E_SPARSE_COUNT
-    if (header >> P2E_ROW_SPARSE & 1)
-        return p2e_find_sparse(node, field);
+    if (row >> P2E_ROW_SPARSE & 1)
+        return p2e_find_sparse(node & 0xffff, field);
 #endif
     return 0;
 }
@@ -117,45 +113,56 @@ static P2E_INLINE void p2e_take(struct p2e_state *s, u64 entry, u64 value)
 }
 
 // ---- Open messages ------------------------------------------------------------------------------
-// Of a field with this entry, 0 for an unknown one.
-static P2E_INLINE int p2e_open(struct p2e_state *s, struct p2e_cursor *c, u64 entry, u32 end,
-                               u32 group)
+static P2E_INLINE u64 p2e_bounds(u32 end, u32 group)
 {
-    u32 node = P2E_ENTRY_BITS(entry, CHILD, 16);
+    return (u64)group << 32 | end;
+}
+
+static P2E_INLINE u64 p2e_row(struct p2e_state *s, u64 node, u64 slot)
+{
+    return p2e_entry_at(s, node) | node << P2E_OPEN_NODE | slot << P2E_OPEN_SLOT;
+}
+
+static P2E_INLINE u32 p2e_open_slot(u64 row)
+{
+    return row >> P2E_OPEN_SLOT & (P2E_SLOTS_MAX - 1);
+}
+
+// Of a field with this entry, 0 for an unknown one.
+static P2E_INLINE int p2e_open(struct p2e_state *s, u64 entry, u64 bounds)
+{
     u32 depth = VOLATILE(s->depth);
     if (depth >= P2E_MAX_DEPTH)
         return P2E_STEP_MALFORMED;
     struct p2e_frame *frame = &s->frames[depth & (P2E_FRAMES - 1)];
-    frame->end = c->end;
-    frame->node = VOLATILE(s->current.node);
-    frame->group = VOLATILE(s->current.group);
-    frame->slot = VOLATILE(s->current.slot);
-    frame->seen = s->current.seen;
+    u64 row = p2e_row(s, P2E_ENTRY_BITS(entry, CHILD, 16), P2E_ENTRY_BITS(entry, SLOT, 10));
+    frame->bounds = VOLATILE(s->current.bounds);
+    frame->row = VOLATILE(s->current.row);
     VOLATILE(s->depth) = depth + 1;
-    VOLATILE(s->current.node) = node;
-    VOLATILE(s->current.group) = group;
+    VOLATILE(s->current.bounds) = bounds;
+    VOLATILE(s->current.row) = row;
+#if P2E_HAS_REQUIRED
+    frame->seen = s->current.seen;
     s->current.seen = 0;
-    c->end = end;
+#endif
 #if P2E_HAS_ELEMENTS
-    u32 slot = P2E_ENTRY_BITS(entry, SLOT, 10);
-    VOLATILE(s->current.slot) = slot;
-    if (p2e_entry_at(s, node) >> P2E_ROW_ELEMENT & 1 && !p2e_element_begin(s, slot))
+    if (row >> P2E_ROW_ELEMENT & 1 && !p2e_element_begin(s, p2e_open_slot(row)))
         return P2E_STEP_MALFORMED;
 #endif
     return P2E_STEP_MORE;
 }
 
-static P2E_INLINE int p2e_close(struct p2e_state *s, struct p2e_cursor *c)
+static P2E_INLINE int p2e_close(struct p2e_state *s)
 {
 #if P2E_HAS_REQUIRED || P2E_HAS_ELEMENTS
-    u64 header = p2e_entry_at(s, VOLATILE(s->current.node));
+    u64 row = VOLATILE(s->current.row);
 #endif
 #if P2E_HAS_REQUIRED
-    if (p2e_needs[header >> P2E_ROW_NEEDS & P2E_NEEDS_MASK] & ~s->current.seen)
+    if (p2e_needs[row >> P2E_ROW_NEEDS & P2E_NEEDS_MASK] & ~s->current.seen)
         return P2E_STEP_MALFORMED;
 #endif
 #if P2E_HAS_ELEMENTS
-    if (header >> P2E_ROW_ELEMENT & 1 && !p2e_element_end(s, VOLATILE(s->current.slot)))
+    if (row >> P2E_ROW_ELEMENT & 1 && !p2e_element_end(s, p2e_open_slot(row)))
         return P2E_STEP_MALFORMED;
 #endif
     u32 depth = VOLATILE(s->depth);
@@ -164,11 +171,11 @@ static P2E_INLINE int p2e_close(struct p2e_state *s, struct p2e_cursor *c)
     depth--;
     VOLATILE(s->depth) = depth;
     struct p2e_frame *frame = &s->frames[depth & (P2E_FRAMES - 1)];
-    VOLATILE(s->current.node) = frame->node;
-    VOLATILE(s->current.group) = frame->group;
-    VOLATILE(s->current.slot) = frame->slot;
+    VOLATILE(s->current.bounds) = frame->bounds;
+    VOLATILE(s->current.row) = frame->row;
+#if P2E_HAS_REQUIRED
     s->current.seen = frame->seen;
-    c->end = frame->end;
+#endif
     return P2E_STEP_MORE;
 }
 
@@ -243,93 +250,87 @@ P2E_ASIDE int p2e_step_packed(struct __sk_buff *skb, struct p2e_state *s, u64 en
     return P2E_STEP_MORE;
 }
 
-// What follows a length, at c->pos.
-static P2E_INLINE int p2e_step_delimited(struct __sk_buff *skb, struct p2e_state *s,
-                                         struct p2e_cursor *c, u64 entry, u64 size)
+// What follows a length, at *pos.
+static P2E_INLINE int p2e_step_delimited(struct __sk_buff *skb, struct p2e_state *s, u32 *pos,
+                                         u32 limit, u64 entry, u64 size)
 {
-    u32 pos = c->pos;
-    if (pos > c->end || size > c->end - pos)
+    u32 begin = *pos;
+    if (begin > limit || size > limit - begin)
         return P2E_STEP_MALFORMED;
-    u32 end = pos + (u32)size;
+    u32 end = begin + (u32)size;
     u32 kind = P2E_ENTRY_BITS(entry, KIND, 3);
     if (kind == P2E_KIND_MESSAGE) {
         p2e_take(s, entry, 0);
-        return p2e_open(s, c, entry, end, 0);
+        return p2e_open(s, entry, p2e_bounds(end, 0));
     }
-    c->pos = end;
+    *pos = end;
     if (kind == P2E_KIND_SCALAR || kind == P2E_KIND_GROUP)
         return P2E_STEP_MORE; // unknown, or of another wire type
     if (kind >= P2E_KIND_PACKED_VARINT)
-        return p2e_step_packed(skb, s, entry, pos, end);
+        return p2e_step_packed(skb, s, entry, begin, end);
     if ((kind == P2E_KIND_STRING || entry >> P2E_ENTRY_KEEP & 1) && end > s->loaded &&
-        p2e_fill(skb, s, pos, end))
+        p2e_fill(skb, s, begin, end))
         return P2E_STEP_MALFORMED;
-    if (kind == P2E_KIND_STRING && !p2e_utf8(s, pos, size))
+    if (kind == P2E_KIND_STRING && !p2e_utf8(s, begin, size))
         return P2E_STEP_MALFORMED;
-    p2e_take(s, entry, p2e_text(pos, size));
+    p2e_take(s, entry, p2e_text(begin, size));
     return P2E_STEP_MORE;
 }
 
-// The begin or end of a group. The cursor goes through the state, to be out of the loop's
-// registers.
+// The begin or end of a group.
 P2E_ASIDE int p2e_step_group(struct p2e_state *s, u64 entry, u32 tag)
 {
     if (!s)
         return P2E_STEP_MALFORMED;
-    struct p2e_cursor c = {VOLATILE(s->pos), VOLATILE(s->end)};
+    u64 bounds = VOLATILE(s->current.bounds);
     u32 field = tag >> 3;
-    int result = P2E_STEP_MALFORMED;
-    if ((tag & 7) == P2E_WIRE_START_GROUP) {
-        if (P2E_ENTRY_BITS(entry, WIRE, 3) == P2E_WIRE_START_GROUP)
-            p2e_take(s, entry, 0);
-        else
-            entry = 0;
-        result = p2e_open(s, &c, entry, c.end, field);
-    } else if (VOLATILE(s->current.group) == field) {
-        result = p2e_close(s, &c);
-    }
-    VOLATILE(s->end) = c.end;
-    return result;
+    if ((tag & 7) == P2E_WIRE_END_GROUP)
+        return bounds >> 32 == field ? p2e_close(s) : P2E_STEP_MALFORMED;
+    if ((tag & 7) != P2E_WIRE_START_GROUP)
+        return P2E_STEP_MALFORMED;
+    if (P2E_ENTRY_BITS(entry, WIRE, 3) == P2E_WIRE_START_GROUP)
+        p2e_take(s, entry, 0);
+    else
+        entry = 0;
+    return p2e_open(s, entry, p2e_bounds((u32)bounds, field));
 }
 
-static P2E_INLINE int p2e_step(struct __sk_buff *skb, struct p2e_state *s, struct p2e_cursor *c)
+static P2E_INLINE int p2e_step(struct __sk_buff *skb, struct p2e_state *s, u32 *pos)
 {
-    if (c->pos >= c->end) {
+    u64 bounds = VOLATILE(s->current.bounds);
+    u32 end = bounds;
+    if (*pos >= end) {
         // An overrun of any kind ends here, and so does a message inside of an open group.
-        if (c->pos > c->end || VOLATILE(s->current.group))
+        if (*pos > end || bounds >> 32)
             return P2E_STEP_MALFORMED;
-        return p2e_close(s, c);
+        return p2e_close(s);
     }
-    if (unlikely(c->pos >= VOLATILE(s->ready)) && p2e_fill(skb, s, c->pos, c->pos + P2E_LOOKAHEAD))
+    if (unlikely(*pos >= VOLATILE(s->ready)) && p2e_fill(skb, s, *pos, *pos + P2E_LOOKAHEAD))
         return P2E_STEP_MALFORMED;
     u32 tag;
-    u32 used = p2e_tag(p2e_word(s, c->pos), &tag);
+    u32 used = p2e_tag(p2e_word(s, *pos), &tag);
     u32 field = tag >> 3, wire = tag & 7;
     if (!used || !field)
         return P2E_STEP_MALFORMED;
-    c->pos += used;
-    u64 entry = p2e_find(s, VOLATILE(s->current.node), field);
-    u64 value = p2e_word(s, c->pos);
+    *pos += used;
+    u64 entry = p2e_find(s, VOLATILE(s->current.row), field);
+    u64 value = p2e_word(s, *pos);
     if (wire == P2E_WIRE_VARINT || wire == P2E_WIRE_DELIMITED) {
-        used = p2e_varint(s, c->pos, value, &value);
+        used = p2e_varint(s, *pos, value, &value);
         if (!used || (wire == P2E_WIRE_DELIMITED && used > P2E_LENGTH_MAX))
             return P2E_STEP_MALFORMED;
-        c->pos += used;
+        *pos += used;
         if (wire == P2E_WIRE_DELIMITED)
-            return p2e_step_delimited(skb, s, c, entry, value);
+            return p2e_step_delimited(skb, s, pos, end, entry, value);
     } else if (wire == P2E_WIRE_FIXED64) {
-        c->pos += 8;
+        *pos += 8;
     } else if (wire == P2E_WIRE_FIXED32) {
         value = (u32)value;
-        c->pos += 4;
+        *pos += 4;
     } else {
-        VOLATILE(s->pos) = c->pos;
-        VOLATILE(s->end) = c->end;
-        int result = p2e_step_group(s, entry, tag);
-        c->end = VOLATILE(s->end);
-        return result;
+        return p2e_step_group(s, entry, tag);
     }
-    if (c->pos > c->end)
+    if (*pos > end)
         return P2E_STEP_MALFORMED;
     if (P2E_ENTRY_BITS(entry, WIRE, 3) == wire)
         p2e_take(s, entry, value);
@@ -341,19 +342,16 @@ P2E_GLOBAL int p2e_steps(struct __sk_buff *skb, struct p2e_state *s)
 {
     if (!s)
         return P2E_STEP_MALFORMED;
-    struct p2e_cursor c = {VOLATILE(s->pos), VOLATILE(s->end)};
+    u32 pos = VOLATILE(s->pos);
     for (int i = 0; i < P2E_STEPS; i++) {
         // Through memory and back: to the verifier all rounds start alike.
-        VOLATILE(s->pos) = c.pos;
-        VOLATILE(s->end) = c.end;
-        c.pos = VOLATILE(s->pos);
-        c.end = VOLATILE(s->end);
-        int result = p2e_step(skb, s, &c);
+        VOLATILE(s->pos) = pos;
+        pos = VOLATILE(s->pos);
+        int result = p2e_step(skb, s, &pos);
         if (result != P2E_STEP_MORE)
             return result;
     }
-    VOLATILE(s->pos) = c.pos;
-    VOLATILE(s->end) = c.end;
+    VOLATILE(s->pos) = pos;
     return P2E_STEP_MORE;
 }
 
@@ -362,11 +360,9 @@ static P2E_INLINE int p2e_walk(struct __sk_buff *skb, struct p2e_state *s, u32 s
 {
     s->size = size;
     s->pos = 0;
-    s->end = size;
     s->depth = 0;
-    s->current.node = P2E_ROOT;
-    s->current.group = 0;
-    s->current.slot = 0;
+    s->current.bounds = p2e_bounds(size, 0);
+    s->current.row = p2e_row(s, P2E_ROOT, 0);
     s->current.seen = 0;
     s->loaded = 0;
 #if P2E_HAS_NOW
