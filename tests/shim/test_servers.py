@@ -196,6 +196,7 @@ def test_a_pin_of_another_transport_closes_sockets_that_are_attached(site, port)
     """Its program looks for the message elsewhere in the packet: it must not judge theirs."""
     run = Run(site.preloaded() + server("plain", port))
     site.configure(first={"transport": "unixgram", "path": "@p2e-first"})
+    site.compile()
     assert site.tool("program", site.conf, "first").stdout == "pinned\n"
     send(port, b"A0", b"B0", b"end")
     time.sleep(0.2)
