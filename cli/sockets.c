@@ -272,11 +272,14 @@ static int look_at(const struct walk *walk, int fd, int copy, uintmax_t inode)
 }
 
 // ---- All of a process ---------------------------------------------------------------------------
-static bool is_socket(int folder, const char *name, uintmax_t *inode)
+// 1: a socket; 0: something else, or closed meanwhile; -1: not for this process to see.
+static int find_inode(int folder, const char *name, uintmax_t *inode)
 {
     char target[64];
     ssize_t length = readlinkat(folder, name, target, sizeof(target) - 1);
-    target[length > 0 ? length : 0] = '\0';
+    if (length < 0)
+        return errno == EACCES || errno == EPERM ? -1 : 0;
+    target[length] = '\0';
     return sscanf(target, "socket:[%" SCNuMAX "]", inode) == 1;
 }
 
@@ -293,8 +296,9 @@ static int visit_descriptor(const struct walk *walk, int folder, const char *nam
                             struct p2e_error *err)
 {
     uintmax_t inode;
-    if (!is_socket(folder, name, &inode))
-        return 0;
+    int is_socket = find_inode(folder, name, &inode);
+    if (is_socket <= 0)
+        return is_socket ? may_not(walk->process, err) : 0;
     _cleanup_fd_ int copy = pidfd_getfd(walk->process->pidfd, atoi(name), 0);
     // Closed meanwhile, or the process is gone.
     if (copy < 0)
