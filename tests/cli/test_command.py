@@ -6,7 +6,7 @@ import pathlib
 import pytest
 from first_byte import UNPRIVILEGED
 
-VERBS = ["check", "compile", "run", "attach", "detach", "eval", "status"]
+VERBS = ["check", "compile", "run", "attach", "detach", "eval", "status", "top"]
 DATA_VERBS = ["check", "compile", "status"]  # a config is all that they need
 DEFAULT_CONF = pathlib.Path("/etc/p2e/p2e.conf")
 
