@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,8 +284,20 @@ static int find_inode(int folder, const char *name, uintmax_t *inode)
     return sscanf(target, "socket:[%" SCNuMAX "]", inode) == 1;
 }
 
+static bool has_ended(const struct p2e_process *process)
+{
+    int saved = errno;
+    struct pollfd state = {process->pidfd, POLLIN, 0};
+    bool ended = poll(&state, 1, 0) == 1;
+    errno = saved;
+    return ended;
+}
+
+// What cannot be looked into because it is not there any more is not hidden: 0.
 static int may_not(const struct p2e_process *process, struct p2e_error *err)
 {
+    if (has_ended(process))
+        return 0;
     const char *why = errno == ENOSYS ? "it needs Linux 5.6"
                                       : "it needs root, or the process's own user and leave to "
                                         "trace it (CAP_SYS_PTRACE, kernel.yama.ptrace_scope)";

@@ -117,16 +117,29 @@ def test_unix_datagrams(unix):
         assert server.ask("queued()") == GOOD.hex()
 
 
-def test_static_binary(udp, port):
+@pytest.fixture
+def static(udp):
     source = udp.write("static.c", STATIC)
     program = udp.folder / "static"
     subprocess.run(["gcc", "-static", "-O", source, "-o", program], check=True)
-    with Running(port, command=[program]) as server:
+    return program
+
+
+def test_static_binary(udp, port, static):
+    with Running(port, command=[static]) as server:
         send(port, BAD)
         assert server.process.stdout.readline() == f"{BAD.hex()}\n"
-        assert f"({program.name})" in attach(udp, server)
+        assert "(static)" in attach(udp, server)
         send(port, BAD, MALFORMED, GOOD)
         assert server.process.stdout.readline() == f"{GOOD.hex()}\n"
+        server.process.kill()
+
+
+def test_program_that_was_replaced_since_it_runs(udp, port, static):
+    udp.configure(note={"port": port, "program": "static"})
+    with Running(port, command=[static]) as server:
+        static.unlink()
+        assert "attached\n" in attach(udp, server)
         server.process.kill()
 
 
@@ -351,6 +364,15 @@ def test_no_such_process(home):
     process = subprocess.Popen(["true"])
     process.wait()
     assert f"there is no process {process.pid}\n" in home.fails("attach", "--pid", process.pid)
+
+
+def test_process_that_has_ended(udp):
+    """Nobody has called wait() for it. Its folder is root's by then."""
+    process = subprocess.Popen([*UNPRIVILEGED, "true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    said = udp.fails("attach", "--pid", process.pid, prefix=UNPRIVILEGED)
+    assert f"process {process.pid} (true) has no socket" in said
+    process.wait()
 
 
 def test_a_thread_is_not_a_process(udp, port):
