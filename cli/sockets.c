@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -351,6 +353,13 @@ int p2e_process_sockets(const struct p2e_process *process, const struct p2e_conf
 }
 
 // ---- All processes ------------------------------------------------------------------------------
+static bool may_trace_all(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+    return !syscall(SYS_capget, &header, data) && data[0].effective >> CAP_SYS_PTRACE & 1;
+}
+
 static int visit_process(pid_t pid, const struct walk *walk, bool *hidden, struct p2e_error *err)
 {
     _cleanup_(p2e_process_close) struct p2e_process process;
@@ -360,7 +369,7 @@ static int visit_process(pid_t pid, const struct walk *walk, bool *hidden, struc
     int result = p2e_process_sockets(&process, walk->config, walk->visit, walk->context, err);
     if (result >= 0 || (errno != EACCES && errno != EPERM))
         return result;
-    *hidden = true;
+    *hidden = !may_trace_all();
     return 0;
 }
 

@@ -60,8 +60,9 @@ void p2e_process_close(struct p2e_process *process);
 int p2e_process_sockets(const struct p2e_process *process, const struct p2e_config *config,
                         p2e_socket_visit *visit, void *context, struct p2e_error *err);
 
-// The same for all processes but this one. *hidden tells whether there are some that may not be
-// looked into.
+// The same for all processes but this one. *hidden tells whether there are some that this
+// one may not look into for want of CAP_SYS_PTRACE: what a security module hides even so is passed
+// over.
 int p2e_sockets_visit(const struct p2e_config *config, p2e_socket_visit *visit, void *context,
                       bool *hidden, struct p2e_error *err);
 

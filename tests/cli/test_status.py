@@ -268,6 +268,9 @@ def test_processes_that_may_not_be_looked_into(home):
     assert done.stderr.count("are not shown: run p2e status as root\n") == 1
     assert '"sockets":[]' in done.stdout
     assert "not shown" not in home.ok("status")
+    without = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-all"]
+    with Running("unixgram", "@p2e-hidden", prefix=UNPRIVILEGED):
+        assert "not shown" in home.ok("status", prefix=without)
 
 
 def test_socket_that_no_filter_can_be_told_for(home):
