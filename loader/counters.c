@@ -51,3 +51,13 @@ int p2e_counters_read(int state_fd, uint32_t rule_count, uint64_t *out, struct p
     munmap((void *)states.memory, states.size);
     return 0;
 }
+
+int p2e_counters_id(int state_fd, uint32_t *id)
+{
+    struct bpf_map_info info;
+
+    if (p2e_bpf_map_info(state_fd, &info))
+        return -1;
+    *id = info.id;
+    return 0;
+}

@@ -81,6 +81,14 @@ int p2e_pins_replace(const char *pin_dir, const char *name, const struct p2e_han
                      struct p2e_error *err);
 int p2e_pins_remove(const char *pin_dir, const char *name, struct p2e_error *err);
 
+// Names of all that is pinned in pin_dir, sorted; none where there is no such folder.
+struct p2e_pin_names {
+    char **names;
+    size_t count;
+};
+int p2e_pins_list(const char *pin_dir, struct p2e_pin_names *names, struct p2e_error *err);
+void p2e_pin_names_free(struct p2e_pin_names *names);
+
 // ---- The one way in (DESIGN decision 9) ---------------------------------------------------------
 enum p2e_origin { P2E_FROM_PIN, P2E_LOADED_AND_PINNED, P2E_LOADED_UNPINNED };
 
@@ -93,5 +101,8 @@ int p2e_filter_program(const struct p2e_config *config, const struct p2e_filter 
 // ---- Counters -----------------------------------------------------------------------------------
 // Sums over the walker states into out[0 … P2E_COUNT_RULES + rule_count).
 int p2e_counters_read(int state_fd, uint32_t rule_count, uint64_t *out, struct p2e_error *err);
+// The kernel's id of what holds them, never 0: another one counts from 0 again. -1 and errno on
+// failure.
+int p2e_counters_id(int state_fd, uint32_t *id);
 
 #endif

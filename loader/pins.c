@@ -391,3 +391,67 @@ int p2e_pins_remove(const char *pin_dir, const char *name, struct p2e_error *err
     remove_folder(folder.temporary);
     return 0;
 }
+
+// ---- Listing ------------------------------------------------------------------------------------
+void p2e_pin_names_free(struct p2e_pin_names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->names[i]);
+    free(names->names);
+    *names = (struct p2e_pin_names){0};
+}
+
+static int add_name(struct p2e_pin_names *names, const char *name)
+{
+    char **grown = reallocarray(names->names, names->count + 1, sizeof(*grown));
+
+    if (!grown)
+        return -1;
+    names->names = grown;
+    grown[names->count] = strdup(name);
+    if (!grown[names->count])
+        return -1;
+    names->count++;
+    return 0;
+}
+
+// '~' begins what is being made or taken down.
+static int add_names(DIR *directory, struct p2e_pin_names *names)
+{
+    struct dirent *entry;
+
+    while ((entry = readdir(directory))) {
+        bool is_filter = entry->d_type == DT_DIR && !strchr(".~", *entry->d_name);
+
+        if (is_filter && add_name(names, entry->d_name))
+            return -1;
+    }
+    return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int p2e_pins_list(const char *pin_dir, struct p2e_pin_names *names, struct p2e_error *err)
+{
+    int found = check_folder(pin_dir, err), result;
+    DIR *directory;
+
+    *names = (struct p2e_pin_names){0};
+    if (found <= 0)
+        return found;
+    directory = opendir(pin_dir);
+    if (!directory)
+        return p2e_error_set(err, "cannot read pin folder %s: %m", pin_dir);
+    result = add_names(directory, names);
+    closedir(directory);
+    if (result) {
+        p2e_pin_names_free(names);
+        return p2e_error_set(err, "out of memory");
+    }
+    if (names->count)
+        qsort(names->names, names->count, sizeof(*names->names), compare_names);
+    return 0;
+}

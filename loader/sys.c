@@ -18,6 +18,21 @@ int p2e_bpf(enum bpf_cmd command, union bpf_attr *attr, size_t size)
     return (int)syscall(__NR_bpf, command, attr, size);
 }
 
+int p2e_sys_socket(int domain, int type)
+{
+    return (int)syscall(__NR_socket, domain, type, 0);
+}
+
+int p2e_sys_bind(int fd, const void *address, size_t length)
+{
+    return (int)syscall(__NR_bind, fd, address, length);
+}
+
+int p2e_sys_setsockopt(int fd, int level, int option, const void *value, size_t length)
+{
+    return (int)syscall(__NR_setsockopt, fd, level, option, value, length);
+}
+
 int p2e_bpf_pin(const char *path, int fd)
 {
     union bpf_attr attr = {.pathname = (uintptr_t)path, .bpf_fd = (uint32_t)fd};

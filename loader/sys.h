@@ -17,6 +17,11 @@ int p2e_bpf_map_update(int fd, uint32_t key, const void *value);
 int p2e_bpf_map_info(int fd, struct bpf_map_info *info);
 int p2e_bpf_program_info(int fd, struct bpf_prog_info *info);
 
+// As the calls of these names, which the shim hooks.
+int p2e_sys_socket(int domain, int type);
+int p2e_sys_bind(int fd, const void *address, size_t length);
+int p2e_sys_setsockopt(int fd, int level, int option, const void *value, size_t length);
+
 // What a loaded filter consists of: its name in the object and in the kernel, its name in a pin
 // folder, which handle it is, what the kernel must say of it.
 struct p2e_part {

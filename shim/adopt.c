@@ -17,30 +17,20 @@ static int attach(const struct adopted *socket, const struct p2e_filter *filter,
                   struct p2e_error *err)
 {
     struct p2e_attachment attachment;
-    size_t unclean = P2E_QUEUE_ALL;
 
     if (p2e_attach_possible(socket->fd, err) || p2e_attach(socket->fd, filter, &attachment, err))
         return -1;
     p2e_attach_lock(socket->fd);
-    if (filter->mode == P2E_MONITOR)
-        return 0;
-    // What UDP_GRO has put together already cannot be taken apart.
-    if (!attachment.had_gro)
-        unclean = p2e_queue_unclean(socket->fd, attachment.program, socket->transport);
-    p2e_queue_discard(socket->fd, unclean);
+    if (filter->mode != P2E_MONITOR)
+        p2e_queue_clean(socket->fd, &attachment, socket->transport);
     return 0;
-}
-
-static bool is_listener(const struct adopted *socket)
-{
-    return socket->transport == P2E_UNIXSEQ &&
-           p2e_endpoint_option(socket->fd, SOL_SOCKET, SO_ACCEPTCONN) == 1;
 }
 
 static int adopt_for(const struct adopted *socket, const struct p2e_filter *filter)
 {
     struct p2e_error err;
-    int result = is_listener(socket) ? p2e_program_get(filter, &err) : attach(socket, filter, &err);
+    int result = p2e_endpoint_listens(socket->fd) ? p2e_program_get(filter, &err)
+                                                  : attach(socket, filter, &err);
 
     return result < 0 ? p2e_policy(filter, &err) : 0;
 }

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "loader/socket.h"
 
 #define P2E_EXPORT __attribute__((visibility("default")))
 
@@ -44,15 +45,10 @@ struct p2e_shim {
 // Set up at the first call (the constructor's, as a rule).
 const struct p2e_shim *p2e_shim(void);
 
-// ---- endpoint.c: what the kernel says of a socket -----------------------------------------------
-// False for sockets that no filter is ever for: streams, raw, other families.
-bool p2e_endpoint_transport(int fd, enum p2e_transport *transport);
-// The local address; false when the socket is not bound.
-bool p2e_endpoint_bound(int fd, struct sockaddr_storage *address, socklen_t *length);
+// ---- endpoint.c ---------------------------------------------------------------------------------
 // As p2e_config_match. Without a config: -1, always.
 int p2e_endpoint_filter(enum p2e_transport transport, const struct sockaddr *address,
                         socklen_t length, const struct p2e_filter **filter, struct p2e_error *err);
-int p2e_endpoint_option(int fd, int level, int option); // its value, -1 when it has none
 
 // ---- program.c ----------------------------------------------------------------------------------
 // The descriptor of a filter's program, opened or loaded at the first call. It stays ours: do not
@@ -62,36 +58,15 @@ int p2e_program_get(const struct p2e_filter *filter, struct p2e_error *err);
 void p2e_program_warm(enum p2e_transport transport);
 
 // ---- attach.c -----------------------------------------------------------------------------------
-struct p2e_attachment {
-    int program;
-    bool had_gro;
-};
-
-// A socket has one filter: where the server has set one itself, ours would take its place.
-int p2e_attach_possible(int fd, struct p2e_error *err);
+// p2e_attach_program with the filter's program.
 int p2e_attach(int fd, const struct p2e_filter *filter, struct p2e_attachment *attachment,
                struct p2e_error *err);
-void p2e_attach_undo(int fd, const struct p2e_attachment *attachment);
-void p2e_attach_lock(int fd);
-// Is there an extended filter that cannot be changed any more? Only p2e's hooks leave a socket so.
-bool p2e_attach_done(int fd);
-// Lets nothing through until another filter is attached.
-int p2e_attach_gate(int fd, struct p2e_error *err);
-void p2e_attach_ungate(int fd);
 
 // ---- log.c: the policy, and the one line that goes with it --------------------------------------
 // Writes one line. 0: go on unfiltered (on_error = "open"); -1, errno EACCES: refuse.
 int p2e_policy(const struct p2e_filter *filter, const struct p2e_error *err);
 // The same where there is no filter to ask: always -1.
 int p2e_policy_closed(const struct p2e_error *err);
-
-// ---- queue.c: messages that came in before the filter -------------------------------------------
-// More than a queue holds; not endless, for new messages that the filter passes keep coming.
-#define P2E_QUEUE_ALL (1u << 20)
-// How many messages, from the head of the queue on, have to go so that none is left that the
-// program would drop: 0 when all may stay, P2E_QUEUE_ALL when it cannot be told.
-size_t p2e_queue_unclean(int fd, int program, enum p2e_transport transport);
-void p2e_queue_discard(int fd, size_t count);
 
 // ---- adopt.c, live.c, stdio.c -------------------------------------------------------------------
 void p2e_stdio_init(void);

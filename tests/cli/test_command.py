@@ -6,14 +6,15 @@ import pathlib
 import pytest
 from first_byte import UNPRIVILEGED
 
-VERBS = ["check", "compile", "run", "eval", "status"]
+VERBS = ["check", "compile", "run", "attach", "detach", "eval", "status", "top"]
 DATA_VERBS = ["check", "compile", "status"]  # a config is all that they need
 DEFAULT_CONF = pathlib.Path("/etc/p2e/p2e.conf")
 
 
 def arguments(verb):
     """Enough to get as far as the config."""
-    return {"run": ["run", "true"], "eval": ["eval", "-f", "note"]}.get(verb, [verb])
+    more = {"run": ["true"], "eval": ["-f", "note"], "attach": ["--pid", "1"], "detach": ["--pid", "1"]}
+    return [verb, *more.get(verb, [])]
 
 
 # ---- Help ----------------------------------------------------------------------------------------

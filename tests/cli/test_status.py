@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from first_byte import NOBODY, UNPRIVILEGED
 from p2e import COMMAND, RULES, note
+from running import CLASSIC, Running, free_port
 
 # Binds each path that it is given and holds the sockets until its input ends.
 HOLDER = """
@@ -36,6 +37,12 @@ class Server:
     def __exit__(self, *_):
         self.process.communicate(timeout=60)
 
+    def row(self, address, filtering, fd=3):
+        return {
+            "pid": self.process.pid, "command": "python3", "uid": 0, "fd": fd,
+            "address": address, "filtering": filtering,
+        }
+
 
 def send(path, *messages):
     """A UNIX datagram is judged before its sender goes on."""
@@ -57,7 +64,7 @@ def filter_of(entry, *keys):
 def test_before_anything_is_loaded(home):
     assert state(home) == {
         "filter": "note", "transport": "unixgram", "socket": str(home.socket),
-        "mode": "enforce", "state": "not compiled", "stale": False,
+        "mode": "enforce", "state": "not compiled", "stale": False, "object": "missing", "sockets": [],
     }
     assert home.ok("status").split() == ["note", "unixgram", str(home.socket), "not", "compiled"]
     home.compile_all()
@@ -66,15 +73,17 @@ def test_before_anything_is_loaded(home):
 
 
 def test_pinned(compiled):
-    with Server(compiled):
+    with Server(compiled) as server:
         entry = state(compiled)
     rules = [{"id": r["id"], "expression": r["expression"], "dropped": 0} for r in RULES]
     assert entry == {
         "filter": "note", "transport": "unixgram", "socket": str(compiled.socket),
-        "mode": "enforce", "state": "pinned", "stale": False, **ZERO, "rules": rules,
+        "mode": "enforce", "state": "pinned", "stale": False, "object": "up to date",
+        "pin": f"{compiled.pin_dir}/note", **ZERO, "rules": rules,
+        "sockets": [server.row(str(compiled.socket), "filtered")],
     }
     text = compiled.ok("status", "--help")
-    for key in {**entry, **rules[0]}:
+    for key in {**entry, **rules[0], **entry["sockets"][0]}:
         assert f'"{key}"' in text
 
 
@@ -120,7 +129,7 @@ def test_counters(compiled):
         text = compiled.ok("status")
     assert filter_of(entry, *COUNTS) == COUNTS
     assert [(r["id"], r["dropped"]) for r in entry["rules"]] == [("short", 2), ("small", 1)]
-    lines = [line.split(None, 1) for line in text.splitlines()[1:]]
+    lines = [line.split(None, 1) for line in text.splitlines()[2:]]
     assert [(int(count), what) for count, what in lines] == [
         (3, "passed"), (8, "dropped"), (4, "malformed"), (1, "oversized"),
         (2, "rule short: size(text) < 10"), (1, "rule small: number < 5"),
@@ -160,6 +169,119 @@ def test_rule_of_several_lines_is_one_line(compiled):
         assert compiled.ok("status").endswith("rule rule1: number <  5\n")
 
 
+# ---- Sockets -------------------------------------------------------------------------------------
+def rows(home, **options):
+    return [
+        (row["pid"], row["address"], row["filtering"])
+        for entry in home.json("status", **options)
+        for row in entry["sockets"]
+    ]
+
+
+def test_sockets_that_are_filtered(compiled):
+    with Server(compiled) as server:
+        first, second = compiled.ok("status").splitlines()[:2]
+    assert first.endswith(" pinned")
+    assert second == f"    process {server.process.pid} (python3), uid 0, {compiled.socket}: filtered"
+
+
+def test_sockets_that_are_not_filtered(compiled):
+    with Running("unixgram", compiled.socket) as server:
+        assert rows(compiled) == [(server.pid, str(compiled.socket), "NOT filtered")]
+        line = compiled.ok("status").splitlines()[1]
+    assert line.endswith(f": NOT filtered; p2e attach --pid {server.pid} filters it")
+
+
+def test_socket_with_a_filter_of_its_own(compiled):
+    with Running("unixgram", compiled.socket) as server:
+        server.ask(CLASSIC)
+        assert rows(compiled) == [(server.pid, str(compiled.socket), "own filter")]
+
+
+def test_sequenced_listener_and_its_connections(home):
+    home.configure(note={"transport": "unixseq", "path": str(home.socket)})
+    with Running("unixseq", home.socket) as server:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.connect(str(home.socket))
+            server.ask("globals().update(connection=s.accept()[0])")
+            found = rows(home)
+    assert found == [
+        (server.pid, str(home.socket), "listener"), (server.pid, str(home.socket), "NOT filtered"),
+    ]
+
+
+def test_sockets_of_other_filters_and_streams_are_not_shown(home):
+    port = free_port()
+    home.configure(note={"port": port})
+    with Running("udp", free_port()), Running("tcp", port), Running("unixgram", home.socket):
+        assert rows(home) == []
+
+
+@pytest.mark.parametrize("transport", ["udp", "udp6"])
+def test_sockets_in_another_network_namespace(home, transport):
+    port = free_port()
+    home.configure(note={"port": port})
+    with Running(transport, port, prefix=["unshare", "--net"]) as server:
+        place = f"0.0.0.0:{port}" if transport == "udp" else f"[::]:{port}"
+        assert rows(home) == [(server.pid, place, "NOT filtered")]
+
+
+def test_abstract_and_relative_paths(home):
+    name = f"@p2e-{os.getpid()}"
+    home.configure(a={"path": name}, b={})
+    with Running("unixgram", name) as a, Running("unixgram", "socket", cwd=home.folder) as b:
+        assert rows(home) == [(a.pid, name, "NOT filtered"), (b.pid, "socket", "NOT filtered")]
+
+
+def test_a_relative_path_is_not_of_our_own_folder(home):
+    with Running("unixgram", "socket", cwd=home.scratch):
+        assert rows(home, cwd=home.folder) == []
+    (home.scratch / "socket").unlink()
+
+
+def test_filter_of_another_program(home):
+    home.configure(note={"program": "other"})
+    with Running("unixgram", home.socket):
+        assert rows(home) == []
+
+
+def test_user_and_name_of_the_process(home):
+    home.folder.chmod(0o777)
+    with Running("unixgram", home.socket, prefix=UNPRIVILEGED) as server:
+        server.ask("open('/proc/self/comm', 'w').write('\\x1b[31m')")
+        (row,) = state(home)["sockets"]
+        assert (row["uid"], row["command"]) == (NOBODY, "?[31m")
+        assert f"process {server.pid} (?[31m), uid {NOBODY}, " in home.ok("status")
+
+
+def test_a_socket_is_shown_once_a_process(home):
+    with Running("unixgram", home.socket) as server:
+        server.ask("globals().update(again=s.dup())")
+        assert len(rows(home)) == 1
+
+
+def test_processes_that_may_not_be_looked_into(home):
+    with Running("unixgram", home.socket):
+        text = home.ok("status", prefix=UNPRIVILEGED)
+        done = home.p2e("status", "--json", prefix=UNPRIVILEGED)
+    assert text.count("are not shown: run p2e status as root\n") == 1
+    assert done.stderr.count("are not shown: run p2e status as root\n") == 1
+    assert '"sockets":[]' in done.stdout
+    assert "not shown" not in home.ok("status")
+    without = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-all"]
+    with Running("unixgram", "@p2e-hidden", prefix=UNPRIVILEGED):
+        assert "not shown" in home.ok("status", prefix=without)
+
+
+def test_socket_that_no_filter_can_be_told_for(home):
+    port = free_port()
+    home.configure(a={"port": port, "address": "127.0.0.1"}, b={"port": port, "address": "127.0.0.2"})
+    with Running("udp", port) as server:
+        done = home.p2e("status")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"p2e status: process {server.pid} (python3), 0.0.0.0:{port}: ")
+
+
 # ---- What is not as it should be -----------------------------------------------------------------
 def test_rules_have_changed(compiled):
     """What runs is not what the config says, and status says which rules those are."""
@@ -169,6 +291,29 @@ def test_rules_have_changed(compiled):
     assert filter_of(entry, "state", "stale") == {"state": "pinned", "stale": True}
     assert [rule["id"] for rule in entry["rules"]] == ["short", "small"]
     assert "pinned, of other rules than the configuration has\n" in text
+
+
+def test_object_beside_what_is_pinned(compiled):
+    with Server(compiled):
+        compiled.object("note").rename(compiled.folder / "away")
+        assert filter_of(state(compiled), "state", "object") == {"state": "pinned", "object": "missing"}
+        assert "\n    its object is missing; run: p2e compile\n" in compiled.ok("status")
+        compiled.object("note").write_bytes(b"")
+        assert state(compiled)["object"] == "broken"
+
+
+def test_pins_of_no_filter(compiled):
+    with Server(compiled):
+        send(compiled.socket, *MIX)
+    compiled.configure(other={"path": "@p2e-other"})
+    (compiled.pin_dir / "~note~0123456789abcdef").mkdir()  # what is on its way is not shown
+    _, entry = compiled.json("status")
+    assert filter_of(entry, "filter", "state", "pin") == {
+        "filter": "note", "state": "orphan", "pin": f"{compiled.pin_dir}/note"
+    }
+    assert filter_of(entry, *COUNTS) == COUNTS
+    line = compiled.ok("status").splitlines()[-1]
+    assert line.startswith(f"note             pinned in {compiled.pin_dir}/note, and not in the ")
 
 
 def test_object_is_of_other_rules(compiled):

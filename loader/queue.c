@@ -13,7 +13,8 @@
 
 #include "base/cleanup.h"
 #include "bpf/abi.h"
-#include "shim/shim.h"
+#include "loader/socket.h"
+#include "loader/sys.h"
 
 #define PATIENCE 1000 // milliseconds for a datagram over loopback to arrive or be dropped
 
@@ -32,10 +33,10 @@ static void judge_close(struct judge *judge)
 static int udp_socket(struct sockaddr_in *address)
 {
     socklen_t length = sizeof(*address);
-    int fd = p2e_shim()->real.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = p2e_sys_socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC);
 
     *address = (struct sockaddr_in){AF_INET, 0, {htonl(INADDR_LOOPBACK)}, {0}};
-    if (fd >= 0 && !p2e_shim()->real.bind(fd, (struct sockaddr *)address, length) &&
+    if (fd >= 0 && !p2e_sys_bind(fd, address, length) &&
         !getsockname(fd, (struct sockaddr *)address, &length))
         return fd;
     p2e_cleanup_fd(&fd);
@@ -68,8 +69,8 @@ static bool unix_pair(struct judge *judge)
 static bool judge_open(struct judge *judge, int program)
 {
     return (judge->is_udp ? udp_pair(judge) : unix_pair(judge)) &&
-           !p2e_shim()->real.setsockopt(judge->receiver, SOL_SOCKET, SO_ATTACH_BPF, &program,
-                                        sizeof(program));
+           !p2e_sys_setsockopt(judge->receiver, SOL_SOCKET, SO_ATTACH_BPF, &program,
+                               sizeof(program));
 }
 
 static uint32_t drops(int fd)
@@ -108,10 +109,16 @@ static bool passes(const struct judge *judge, const void *message, size_t size)
 }
 
 // ---- Walking the queue --------------------------------------------------------------------------
+#define WALKS 16 // until others leave the queue alone for as long as one walk takes
+
+enum end { END_OF_QUEUE, END_MOVED, END_UNKNOWN };
+
 struct walk {
     int fd;
     bool is_seq;
-    size_t bytes, limit; // seen; in the queue (SOCK_SEQPACKET)
+    size_t bytes;         // seen
+    size_t seen, unclean; // messages; those up to the last one that has to go
+    char *buffer;         // of P2E_MAX_MESSAGE
 };
 
 static bool peer_is_gone(int fd)
@@ -137,25 +144,70 @@ static bool at_end(const struct walk *walk, ssize_t size)
 
 static void set_peek_offset(int fd, int offset)
 {
-    p2e_shim()->real.setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
+    p2e_sys_setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
 }
 
-static size_t walk_queue(struct walk *walk, const struct judge *judge, char *buffer)
+static ssize_t peek(const struct walk *walk)
 {
-    size_t unclean = 0;
+    return recv(walk->fd, walk->buffer, P2E_MAX_MESSAGE, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC);
+}
 
-    for (size_t seen = 1;; seen++) {
-        ssize_t size = recv(walk->fd, buffer, P2E_MAX_MESSAGE, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC);
+// The kernel moves the offset on with what is peeked at, and back with what is taken from the head:
+// it is where we have come to as long as nobody takes anything meanwhile.
+static bool was_moved(const struct walk *walk)
+{
+    return p2e_endpoint_option(walk->fd, SOL_SOCKET, SO_PEEK_OFF) != (int)walk->bytes;
+}
+
+static size_t copied(ssize_t size)
+{
+    return size < P2E_MAX_MESSAGE ? (size_t)size : P2E_MAX_MESSAGE;
+}
+
+// What of a message that is too long was not copied is not passed over either.
+static bool pass_over_rest(struct walk *walk, ssize_t size)
+{
+    while (size > P2E_MAX_MESSAGE) {
+        size = peek(walk);
+        if (size < 0)
+            return false;
+        walk->bytes += copied(size);
+        if (was_moved(walk))
+            return false;
+    }
+    return true;
+}
+
+static enum end walk_queue(struct walk *walk, const struct judge *judge)
+{
+    for (;;) {
+        ssize_t size = peek(walk);
 
         if (at_end(walk, size))
-            return size == 0 || errno == EAGAIN ? unclean : P2E_QUEUE_ALL;
-        walk->bytes += (size_t)size;
-        if (size > P2E_MAX_MESSAGE)
-            set_peek_offset(walk->fd,
-                            (int)walk->bytes); // the rest was not copied, and not passed over
-        if (size > P2E_MAX_MESSAGE || !passes(judge, buffer, (size_t)size))
-            unclean = seen;
+            return size == 0 || errno == EAGAIN ? END_OF_QUEUE : END_UNKNOWN;
+        walk->bytes += copied(size);
+        if (was_moved(walk) || !pass_over_rest(walk, size))
+            return END_MOVED;
+        walk->seen++;
+        if (size > P2E_MAX_MESSAGE || !passes(judge, walk->buffer, (size_t)size))
+            walk->unclean = walk->seen;
     }
+}
+
+static size_t walk_until_still(int fd, const struct judge *judge, bool is_seq, char *buffer)
+{
+    for (int i = 0; i < WALKS; i++) {
+        struct walk walk = {.fd = fd, .is_seq = is_seq, .buffer = buffer};
+        enum end end;
+
+        set_peek_offset(fd, 0);
+        end = walk_queue(&walk, judge);
+        if (end == END_OF_QUEUE)
+            return walk.unclean;
+        if (end == END_UNKNOWN)
+            break;
+    }
+    return P2E_QUEUE_ALL;
 }
 
 static bool is_empty(int fd)
@@ -170,7 +222,6 @@ size_t p2e_queue_unclean(int fd, int program, enum p2e_transport transport)
     _cleanup_(judge_close) struct judge judge = {-1, -1, transport == P2E_UDP};
     _cleanup_free_ char *buffer = NULL;
     int before = p2e_endpoint_option(fd, SOL_SOCKET, SO_PEEK_OFF);
-    struct walk walk = {.fd = fd, .is_seq = transport == P2E_UNIXSEQ};
     size_t unclean;
 
     if (is_empty(fd))
@@ -178,15 +229,40 @@ size_t p2e_queue_unclean(int fd, int program, enum p2e_transport transport)
     buffer = malloc(P2E_MAX_MESSAGE);
     if (!buffer || !judge_open(&judge, program))
         return P2E_QUEUE_ALL;
-    set_peek_offset(fd, 0);
-    unclean = walk_queue(&walk, &judge, buffer);
+    unclean = walk_until_still(fd, &judge, transport == P2E_UNIXSEQ, buffer);
     set_peek_offset(fd, before);
     return unclean;
 }
 
-void p2e_queue_discard(int fd, size_t count)
+// Nothing of no size, from a connection that ended, is more likely the end than a message.
+static bool is_message(int fd, ssize_t size)
 {
-    // An error that the socket holds (ECONNREFUSED) comes instead of a message, once.
-    while (count-- && (recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0 || errno != EAGAIN))
-        ;
+    return size > 0 || (size == 0 && !peer_is_gone(fd));
+}
+
+size_t p2e_queue_discard(int fd, size_t count)
+{
+    size_t taken = 0;
+
+    for (; count; count--) {
+        ssize_t received = recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC);
+
+        // An error that the socket holds (ECONNREFUSED) comes instead of a message, once.
+        if (received < 0 && errno == EAGAIN)
+            break;
+        taken += is_message(fd, received);
+    }
+    return taken;
+}
+
+// A server may take messages while we walk, and what stands behind the last bad one comes nearer
+// then: more than had to may go, never less.
+size_t p2e_queue_clean(int fd, const struct p2e_attachment *attachment,
+                       enum p2e_transport transport)
+{
+    size_t unclean = P2E_QUEUE_ALL;
+
+    if (!attachment->had_gro)
+        unclean = p2e_queue_unclean(fd, attachment->program, transport);
+    return p2e_queue_discard(fd, unclean);
 }

@@ -1,0 +1,64 @@
+// A socket that is bound or about to be: what the kernel says of it, the program onto it, and what
+// waits in it already.
+//
+// The shim's own hooks are on socket(), bind() and setsockopt(): what is here calls the kernel.
+#ifndef P2E_LOADER_SOCKET_H
+#define P2E_LOADER_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "config/config.h"
+
+// ---- endpoint.c: what the kernel says of a socket -----------------------------------------------
+// False for sockets that no filter is ever for: streams, raw, other families.
+bool p2e_endpoint_transport(int fd, enum p2e_transport *transport);
+// The local address; false when the socket is not bound.
+bool p2e_endpoint_bound(int fd, struct sockaddr_storage *address, socklen_t *length);
+int p2e_endpoint_option(int fd, int level, int option); // its value, -1 when it has none
+// Of SOCK_SEQPACKET: nothing is attached to a listener, for connections do not inherit a filter.
+bool p2e_endpoint_listens(int fd);
+
+// ---- attach.c -----------------------------------------------------------------------------------
+struct p2e_attachment {
+    int program; // not owned
+    bool had_gro;
+};
+
+// The kernel tells the kind of a socket's filter, not which program it is.
+enum p2e_carried { P2E_CARRIES_NONE, P2E_CARRIES_CLASSIC, P2E_CARRIES_EXTENDED };
+enum p2e_carried p2e_attach_carried(int fd);
+bool p2e_attach_locked(int fd);
+
+// A socket has one filter: where the server has set one itself, ours would take its place.
+int p2e_attach_possible(int fd, struct p2e_error *err);
+// Attaches the program, and turns UDP_GRO off. On failure the socket is as it was.
+int p2e_attach_program(int fd, enum p2e_transport transport, int program,
+                       struct p2e_attachment *attachment, struct p2e_error *err);
+void p2e_attach_undo(int fd, const struct p2e_attachment *attachment);
+void p2e_attach_lock(int fd);
+// Is there an extended filter that cannot be changed any more? Only p2e leaves a socket so.
+bool p2e_attach_done(int fd);
+// Takes an extended filter off that is not locked. -1 and errno on failure.
+int p2e_attach_remove(int fd);
+// Lets nothing through until another filter is attached.
+int p2e_attach_gate(int fd, struct p2e_error *err);
+void p2e_attach_ungate(int fd);
+
+// ---- queue.c: messages that came in before the filter -------------------------------------------
+// More than a queue holds; not endless, for new messages that the filter passes keep coming.
+#define P2E_QUEUE_ALL (1u << 20)
+// How many messages, from the head of the queue on, have to go so that none is left that the
+// program would drop: 0 when all may stay, P2E_QUEUE_ALL when it cannot be told.
+size_t p2e_queue_unclean(int fd, int program, enum p2e_transport transport);
+// Takes so many messages from the queue, or all that there are. Returns how many it took.
+size_t p2e_queue_discard(int fd, size_t count);
+// Both, for a socket that has just got its program: nothing stays that the program would drop, and
+// nothing that UDP_GRO has put together, which cannot be taken apart. Others may be reading from
+// the socket at the same time. Returns how many messages it took.
+size_t p2e_queue_clean(int fd, const struct p2e_attachment *attachment,
+                       enum p2e_transport transport);
+
+#endif
