@@ -26,6 +26,9 @@ int p2e_published_read(const char *pin_dir, struct p2e_config *config, struct p2
 int p2e_published_program(const char *pin_dir, const struct p2e_filter *filter, int *program,
                           struct p2e_error *err);
 
+// Whether it can be a filter's name, and so a pin folder's.
+bool p2e_published_name(const char *name);
+
 // ---- As bytes (bpf/abi.h) -----------------------------------------------------------------------
 // Fails where a table would be larger than P2E_PUBLISHED_MAX.
 int p2e_published_encode(const struct p2e_config *config, struct p2e_buffer *out,

@@ -85,6 +85,11 @@ static int open_table(struct table *table, const char *bytes, size_t size, struc
     return 0;
 }
 
+bool p2e_published_name(const char *name)
+{
+    return *name && strlen(name) <= P2E_NAME_MAX && !name[strspn(name, NAME_LETTERS)];
+}
+
 // ---- One filter ---------------------------------------------------------------------------------
 // *text is NULL for none.
 static int take_text(const struct table *table, uint32_t offset, char **text, struct p2e_error *err)
@@ -104,8 +109,7 @@ static int take_texts(const struct table *table, const struct p2e_published_filt
         take_text(table, entry->path, &filter->path, err) ||
         take_text(table, entry->program, &filter->program, err))
         return -1;
-    if (!filter->name || !*filter->name || strlen(filter->name) > P2E_NAME_MAX ||
-        filter->name[strspn(filter->name, NAME_LETTERS)])
+    if (!filter->name || !p2e_published_name(filter->name))
         return fail(table, "a filter's name is none", err);
     if (filter->program && (!*filter->program || strchr(filter->program, '/')))
         return fail(table, "a program's name is none", err);

@@ -1,6 +1,7 @@
 // What the tests of loader/ and shim/ call: each verb is one function of the loader's. Prints what
 // came out, or the error and exits 1.
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "compiler/object.h"
+#include "loader/handover.h"
 #include "loader/lock.h"
 #include "loader/published.h"
 #include "loader/sys.h"
@@ -206,16 +208,34 @@ static int hold_lock(char **args)
     return 0;
 }
 
+// ---- The hand-over ------------------------------------------------------------------------------
+// An agent: hands over what is in a pin folder, until its standard input ends.
+static int handover(char **args)
+{
+    struct p2e_handover handover;
+    struct pollfd wait[2] = {{.events = POLLIN}, {STDIN_FILENO, POLLIN, 0}};
+
+    if (p2e_handover_open(args[0], &handover, &err))
+        return fail();
+    puts("listening");
+    fflush(stdout);
+    wait[0].fd = handover.ready;
+    while (poll(wait, 2, 60000) > 0 && !wait[1].revents)
+        p2e_handover_serve(&handover, args[1]);
+    p2e_handover_close(&handover);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         int (*run)(char **);
-    } verbs[] = {{"build", build},        {"canonical", canonical}, {"program", program},
-                 {"load", load},          {"counters", counters},   {"remove", remove_pins},
-                 {"create", create},      {"publish", publish},     {"published", published},
-                 {"forge", forge},        {"bytes", table_bytes},   {"lock", hold_lock},
-                 {"overwrite", overwrite}};
+    } verbs[] = {{"build", build},         {"canonical", canonical}, {"program", program},
+                 {"load", load},           {"counters", counters},   {"remove", remove_pins},
+                 {"create", create},       {"publish", publish},     {"published", published},
+                 {"forge", forge},         {"bytes", table_bytes},   {"lock", hold_lock},
+                 {"overwrite", overwrite}, {"handover", handover}};
 
     for (size_t i = 0; argc > 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (strcmp(argv[1], verbs[i].name))
