@@ -111,4 +111,67 @@ struct p2e_meta {
     __u32 kernel; // the oldest Linux that has what the rules need, P2E_KERNEL(); 0 for any
 };
 
+// ---- The published table ------------------------------------------------------------------------
+// Which socket belongs to which filter, for servers that have no configuration file: the value of
+// an ARRAY map of one entry, pinned as pin_dir/~published ('~' is in no filter's name). A header,
+// then filter_count filters, range_count port ranges, and text_size bytes of texts, each ended by a
+// NUL; nothing in between, and nothing behind. A text is named by its offset in the texts, of which
+// the first is empty and stands for "none".
+#define P2E_PIN_PUBLISHED   "~published"
+#define P2E_MAP_PUBLISHED   "p2e_published"
+#define P2E_PUBLISHED_MAGIC 0x31743270 // "p2t1", little endian
+#define P2E_PUBLISHED_MAX   (1u << 20) // bytes in all
+
+struct p2e_published {
+    __u32 magic; // P2E_PUBLISHED_MAGIC
+    __u32 abi;   // P2E_ABI
+    __u32 size;  // of all
+    __u32 filter_count, range_count, text_size;
+    __u32 checksum; // CRC-32 of all with this field 0
+};
+
+enum p2e_published_family { P2E_EVERY_ADDRESS, P2E_IPV4_ADDRESS, P2E_IPV6_ADDRESS };
+
+struct p2e_published_filter {
+    __u32 name, path, program; // texts; path is none for UDP, program is none for any
+    __u32 first_range;         // of its port ranges, ascending with a gap between each two;
+    __u32 range_count;         // 0 for UNIX
+    __u8 transport;            // enum p2e_transport (config/config.h)
+    __u8 mode;                 // enum p2e_mode
+    __u8 on_error;             // enum p2e_on_error
+    __u8 family;               // enum p2e_published_family
+    __u8 address[16];          // in network order; what a family has no use for is 0
+};
+
+struct p2e_published_range {
+    __u16 first, last;
+};
+
+// ---- The hand-over ------------------------------------------------------------------------------
+// The agent's SOCK_SEQPACKET socket, for servers that see no bpffs. One request a connection, one
+// reply: with P2E_HANDOVER_GIVEN comes one descriptor (SCM_RIGHTS), for a table a memfd that holds
+// it, sealed, for a program the filter's entry.
+#define P2E_HANDOVER_MAGIC 0x31683270 // "p2h1", little endian
+
+enum p2e_handover_kind { P2E_HANDOVER_TABLE = 1, P2E_HANDOVER_PROGRAM };
+enum p2e_handover_status {
+    P2E_HANDOVER_GIVEN,
+    P2E_HANDOVER_NONE, // nothing is published
+    P2E_HANDOVER_REFUSED,
+};
+
+struct p2e_handover_request {
+    __u32 magic, abi; // stay first in all versions, as in the reply
+    __u32 kind;       // enum p2e_handover_kind
+    // Of a program: which filter's, and what the table says of that filter.
+    __u32 transport, mode;
+    char name[64]; // ended by a NUL
+};
+
+struct p2e_handover_reply {
+    __u32 magic, abi;
+    __u32 status;   // enum p2e_handover_status
+    char text[500]; // why not, ended by a NUL
+};
+
 #endif

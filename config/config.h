@@ -75,6 +75,10 @@ struct p2e_config {
     size_t filter_count;
     char **files; // the file and all that it includes; `file` of filters and rules points here
     size_t file_count;
+    // Not read from a file but from the published table (loader/published.h), which `path` names:
+    // there is no object_dir, and filters have no schema, message or rules. `line` is a filter's
+    // place in the table, from 1.
+    bool published;
 };
 
 // $P2E_CONFIG, else P2E_CONFIG_DEFAULT_PATH. Never NULL.

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "loader/published.h"
 #include "loader/sys.h"
 
 // What is asked for, and where it may be.
@@ -14,9 +15,8 @@ struct request {
     struct p2e_options options;
 };
 
-static bool options_match(const struct request *request, int options_fd)
+bool p2e_options_match(const struct p2e_options *wanted, int options_fd)
 {
-    const struct p2e_options *wanted = &request->options;
     struct p2e_options pinned;
 
     return !p2e_bpf_map_lookup(options_fd, 0, &pinned) &&
@@ -66,7 +66,7 @@ static enum pinned open_pinned(const struct request *request, int *program, stru
     if (!found)
         return PINNED_NONE;
     if (strcmp(description.canonical, request->canonical) ||
-        !options_match(request, handles.options) || is_stale(request, &description))
+        !p2e_options_match(&request->options, handles.options) || is_stale(request, &description))
         return PINNED_OTHER;
     *program = TAKE_FD(handles.entry);
     return PINNED_SAME;
@@ -155,9 +155,14 @@ int p2e_filter_program(const struct p2e_config *config, const struct p2e_filter 
                        int *program, enum p2e_origin *origin, struct p2e_error *err)
 {
     struct request request = {.config = config, .filter = filter};
-    _cleanup_free_ char *canonical = p2e_filter_canonical(filter);
+    _cleanup_free_ char *canonical = NULL;
 
     *program = -1;
+    if (config->published) {
+        *origin = P2E_FROM_PIN;
+        return p2e_published_program(config->pin_dir, filter, program, err);
+    }
+    canonical = p2e_filter_canonical(filter);
     if (!canonical)
         return p2e_error_set(err, "out of memory");
     request.canonical = canonical;

@@ -74,8 +74,7 @@ static int check_owner(const struct stat *st, const char *path, struct p2e_error
     return 0;
 }
 
-// 1: a folder that can be trusted; 0: there is nothing; -1: refused.
-static int check_folder(const char *path, struct p2e_error *err)
+int p2e_pins_check_folder(const char *path, struct p2e_error *err)
 {
     _cleanup_fd_ int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
@@ -100,9 +99,9 @@ static int check_folder(const char *path, struct p2e_error *err)
 
 static int find_folder(const char *pin_dir, const struct folder *folder, struct p2e_error *err)
 {
-    int found = check_folder(pin_dir, err);
+    int found = p2e_pins_check_folder(pin_dir, err);
 
-    return found > 0 ? check_folder(folder->path, err) : found;
+    return found > 0 ? p2e_pins_check_folder(folder->path, err) : found;
 }
 
 static void remove_folder(const char *path)
@@ -224,10 +223,10 @@ static int no_bpffs(const char *path, struct p2e_error *err)
                          path);
 }
 
-static int make_pin_dir(const char *pin_dir, struct p2e_error *err)
+int p2e_pins_make_dir(const char *pin_dir, struct p2e_error *err)
 {
     _cleanup_free_ char *copy = strdup(pin_dir);
-    int found = check_folder(pin_dir, err);
+    int found = p2e_pins_check_folder(pin_dir, err);
 
     if (found)
         return found > 0 ? 0 : -1;
@@ -240,7 +239,7 @@ static int make_pin_dir(const char *pin_dir, struct p2e_error *err)
         return p2e_error_set(err, "cannot make pin folder %s: %m", pin_dir);
     if (chmod(pin_dir, 0755) && errno != EPERM)
         return p2e_error_set(err, "cannot make pin folder %s: %m", pin_dir);
-    return check_folder(pin_dir, err) > 0 ? 0 : -1;
+    return p2e_pins_check_folder(pin_dir, err) > 0 ? 0 : -1;
 }
 
 static int pin_one(const char *folder, const struct p2e_part *pin, int fd, struct p2e_error *err)
@@ -299,7 +298,7 @@ int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_hand
 {
     _cleanup_(folder_free) struct folder folder = {0};
 
-    if (folder_name(pin_dir, name, &folder, err) || make_pin_dir(pin_dir, err))
+    if (folder_name(pin_dir, name, &folder, err) || p2e_pins_make_dir(pin_dir, err))
         return -1;
     if (!fill_slot(handles, handles->judge, err) &&
         !fill_temporary(folder.temporary, handles, err) && !publish(&folder, RENAME_NOREPLACE, err))

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "loader/handover.h"
+#include "loader/published.h"
 #include "shim/shim.h"
 
 static struct p2e_shim shim;
@@ -44,13 +46,75 @@ static void note_wants(void)
     }
 }
 
-static void read_config(void)
+// ---- What is filtered ---------------------------------------------------------------------------
+// A config that is named and missing is a mistake; one that nobody speaks of is not. Whatever else
+// keeps the default one from being read, it may be there.
+static bool has_no_config(void)
 {
-    if (p2e_config_load(p2e_config_find(), &shim.config, &shim.config_error)) {
-        p2e_error_prefix(&shim.config_error, "no usable config (P2E_CONFIG, else %s)",
-                         P2E_CONFIG_DEFAULT_PATH);
+    const char *named = secure_getenv("P2E_CONFIG");
+    struct stat st;
+
+    return !(named && *named) && lstat(P2E_CONFIG_DEFAULT_PATH, &st) && errno == ENOENT;
+}
+
+static int read_config(void)
+{
+    if (p2e_config_load(p2e_config_find(), &shim.config, &shim.config_error))
+        return p2e_error_prefix(&shim.config_error, "no usable config (P2E_CONFIG, else %s)",
+                                P2E_CONFIG_DEFAULT_PATH);
+    return 0;
+}
+
+// An absolute path from the environment: the server may change its folder.
+static const char *path_variable(const char *name, const char *otherwise)
+{
+    const char *value = secure_getenv(name);
+
+    if (!value || !*value)
+        return otherwise;
+    if (*value == '/')
+        return value;
+    p2e_error_set(&shim.config_error, "%s \"%s\" is not absolute; it has to begin with /", name,
+                  value);
+    return NULL;
+}
+
+// 1, 0: there is none, -1.
+static int read_pinned(void)
+{
+    const char *pin_dir = path_variable("P2E_PIN_DIR", P2E_DEFAULT_PIN_DIR);
+
+    return pin_dir ? p2e_published_read(pin_dir, &shim.config, &shim.config_error) : -1;
+}
+
+// The agent is asked again for each program: its path is ours.
+static int read_handed_over(void)
+{
+    const char *agent = path_variable("P2E_AGENT_SOCKET", P2E_DEFAULT_AGENT_SOCKET);
+    int found = agent ? p2e_handover_table(agent, &shim.config, &shim.config_error) : -1;
+
+    if (found <= 0)
+        return found;
+    shim.agent = strdup(agent);
+    return shim.agent ? 1 : p2e_error_set(&shim.config_error, "out of memory");
+}
+
+// Where there is nothing at all, it is the config that is missed.
+static int read_published(void)
+{
+    int found = read_pinned();
+
+    if (!found)
+        found = read_handed_over();
+    if (found < 0)
+        return p2e_error_prefix(&shim.config_error, "no config, and no usable published table");
+    return found ? 0 : read_config();
+}
+
+static void read_filters(void)
+{
+    if (has_no_config() ? read_published() : read_config())
         return;
-    }
     shim.programs = calloc(shim.config.filter_count + 1, sizeof(*shim.programs));
     shim.has_config = shim.programs != NULL;
     if (!shim.has_config)
@@ -66,7 +130,7 @@ static void init(void)
     p2e_stdio_init();
     find_program();
     fstat(STDERR_FILENO, &shim.standard_error);
-    read_config();
+    read_filters();
 }
 
 const struct p2e_shim *p2e_shim(void)

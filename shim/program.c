@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "loader/handover.h"
 #include "loader/loader.h"
 #include "shim/shim.h"
 
@@ -17,12 +18,18 @@ static uint64_t remember(uint32_t id, int fd)
     return (uint64_t)id << 32 | (uint32_t)fd;
 }
 
+// What was handed over may be in a process that may not call bpf(2).
+static int program_id(int fd, uint32_t *id)
+{
+    return p2e_shim()->agent ? p2e_handover_program_id(fd, id) : p2e_program_id(fd, id);
+}
+
 static int descriptor(uint64_t known)
 {
     int fd = (int)(uint32_t)known;
     uint32_t id;
 
-    if (known <= TRIED || p2e_program_id(fd, &id) || id != known >> 32)
+    if (known <= TRIED || program_id(fd, &id) || id != known >> 32)
         return -1;
     return fd;
 }
@@ -51,16 +58,25 @@ static _Atomic uint64_t *place_of(const struct p2e_filter *filter)
     return &shim->programs[filter - shim->config.filters];
 }
 
+static int open_or_load(const struct p2e_filter *filter, int *fd, struct p2e_error *err)
+{
+    const struct p2e_shim *shim = p2e_shim();
+    enum p2e_origin origin;
+
+    if (shim->agent)
+        return p2e_handover_program(shim->agent, filter, fd, err);
+    return p2e_filter_program(&shim->config, filter, fd, &origin, err);
+}
+
 static int obtain(const struct p2e_filter *filter, uint64_t *known, struct p2e_error *err)
 {
-    enum p2e_origin origin;
     uint32_t id;
     int fd;
 
-    if (p2e_filter_program(&p2e_shim()->config, filter, &fd, &origin, err))
+    if (open_or_load(filter, &fd, err))
         return -1;
     fd = move_high(fd);
-    if (p2e_program_id(fd, &id)) {
+    if (program_id(fd, &id)) {
         close(fd);
         return p2e_error_set(err, "cannot ask for the program's id: %m");
     }
@@ -87,19 +103,23 @@ int p2e_program_get(const struct p2e_filter *filter, struct p2e_error *err)
     return winner;
 }
 
-static void warm(const struct p2e_filter *filter)
+// An agent that did not answer is not asked for the next one: this is a call of the server's.
+static void warm(const struct p2e_filter *filter, bool *agent_fails)
 {
     _Atomic uint64_t *place = place_of(filter);
     uint64_t nothing = 0;
     struct p2e_error ignored; // bind will say it, if it comes to that
 
-    if (atomic_load(place) == 0 && p2e_program_get(filter, &ignored) < 0)
-        atomic_compare_exchange_strong(place, &nothing, TRIED);
+    if (atomic_load(place) != 0 || (!*agent_fails && p2e_program_get(filter, &ignored) >= 0))
+        return;
+    atomic_compare_exchange_strong(place, &nothing, TRIED);
+    *agent_fails = p2e_shim()->agent != NULL;
 }
 
 void p2e_program_warm(enum p2e_transport transport)
 {
     const struct p2e_shim *shim = p2e_shim();
+    bool agent_fails = false;
 
     if (!shim->has_config || !shim->wants[transport])
         return;
@@ -108,6 +128,6 @@ void p2e_program_warm(enum p2e_transport transport)
 
         if (filter->transport == transport &&
             (!filter->program || !strcmp(filter->program, shim->program)))
-            warm(filter);
+            warm(filter, &agent_fails);
     }
 }

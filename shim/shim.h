@@ -33,7 +33,8 @@ struct p2e_real {
 struct p2e_shim {
     struct p2e_real real;
     bool has_config;
-    struct p2e_config config;
+    struct p2e_config config;      // of the file, or published
+    const char *agent;             // where programs are handed over; NULL: pinned, or loaded
     struct p2e_error config_error; // when there is none
     char executable[4096];
     const char *program; // its base name

@@ -105,3 +105,9 @@ class Site:
         names = ("LD_PRELOAD", "P2E_CONFIG", "ASAN_OPTIONS")
         env = self.environment()
         return [*prefix, "env", *(f"{n}={env[n]}" for n in names if n in env)]
+
+    def without_config(self, prefix=(), **variables):
+        """The same for a process that has no config, but these variables."""
+        env = {**self.environment(), **variables}
+        names = ("LD_PRELOAD", "ASAN_OPTIONS", *variables)
+        return [*prefix, "env", "-u", "P2E_CONFIG", *(f"{n}={env[n]}" for n in names if n in env)]

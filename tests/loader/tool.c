@@ -1,6 +1,7 @@
-// What the tests of loader/ and shim/ call: each verb is one function of loader.h. Prints what came
-// out, or the error and exits 1.
+// What the tests of loader/ and shim/ call: each verb is one function of the loader's. Prints what
+// came out, or the error and exits 1.
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,12 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "compiler/object.h"
-#include "loader/loader.h"
+#include "loader/handover.h"
+#include "loader/lock.h"
+#include "loader/published.h"
+#include "loader/sys.h"
 
 static struct p2e_error err;
 static struct p2e_config config;
@@ -130,14 +135,107 @@ static int remove_pins(char **args)
     return p2e_pins_remove(args[0], args[1], &err) ? fail() : 0;
 }
 
+// ---- The published table ------------------------------------------------------------------------
+static int publish(char **args)
+{
+    if (p2e_config_load(args[0], &config, &err) || p2e_published_write(&config, &err))
+        return fail();
+    return 0;
+}
+
+static int published(char **args)
+{
+    int found = p2e_published_read(args[0], &config, &err);
+
+    if (found < 0)
+        return fail();
+    if (!found)
+        return puts("none"), 0;
+    for (size_t i = 0; i < config.filter_count; i++)
+        printf("%s %s\n", p2e_transport_name(config.filters[i].transport), config.filters[i].name);
+    return 0;
+}
+
+// Publishes the bytes of a file, whatever they are, from a map of this name.
+static int forge(char **args)
+{
+    _cleanup_(p2e_buffer_free) struct p2e_buffer bytes = {0};
+    union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .max_entries = 1};
+    int map;
+
+    if (p2e_file_read(args[1], P2E_PUBLISHED_MAX, &bytes, &err))
+        return fail();
+    attr.value_size = (uint32_t)bytes.size;
+    snprintf(attr.map_name, sizeof(attr.map_name), "%s", args[2]);
+    map = p2e_bpf(BPF_MAP_CREATE, &attr, sizeof(attr));
+    if (map < 0 || p2e_bpf_map_update(map, 0, bytes.data) || p2e_bpf_pin(args[0], map))
+        return perror("forge"), 1;
+    return 0;
+}
+
+static int table_bytes(char **args)
+{
+    _cleanup_(p2e_buffer_free) struct p2e_buffer bytes = {0};
+
+    if (p2e_config_load(args[0], &config, &err) || p2e_published_encode(&config, &bytes, &err))
+        return fail();
+    return fwrite(bytes.data, bytes.size, 1, stdout) != 1;
+}
+
+// Tries to write over what is pinned.
+static int overwrite(char **args)
+{
+    _cleanup_free_ char *zeros = calloc(1, P2E_PUBLISHED_MAX);
+    _cleanup_fd_ int map = p2e_bpf_open(args[0], false);
+
+    if (map < 0)
+        return perror(args[0]), 1;
+    puts(p2e_bpf_map_update(map, 0, zeros) ? strerrorname_np(errno) : "written");
+    return 0;
+}
+
+// Holds the lock until its standard input ends.
+static int hold_lock(char **args)
+{
+    _cleanup_fd_ int fd = -1;
+
+    if (p2e_pins_lock(args[0], &fd, &err))
+        return fail();
+    puts("locked");
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+    return 0;
+}
+
+// ---- The hand-over ------------------------------------------------------------------------------
+// An agent: hands over what is in a pin folder, until its standard input ends.
+static int handover(char **args)
+{
+    struct p2e_handover handover;
+    struct pollfd wait[2] = {{.events = POLLIN}, {STDIN_FILENO, POLLIN, 0}};
+
+    if (p2e_handover_open(args[0], &handover, &err))
+        return fail();
+    puts("listening");
+    fflush(stdout);
+    wait[0].fd = handover.ready;
+    while (poll(wait, 2, 60000) > 0 && !wait[1].revents)
+        p2e_handover_serve(&handover, args[1]);
+    p2e_handover_close(&handover);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         int (*run)(char **);
-    } verbs[] = {{"build", build},  {"canonical", canonical}, {"program", program},
-                 {"load", load},    {"counters", counters},   {"remove", remove_pins},
-                 {"create", create}};
+    } verbs[] = {{"build", build},         {"canonical", canonical}, {"program", program},
+                 {"load", load},           {"counters", counters},   {"remove", remove_pins},
+                 {"create", create},       {"publish", publish},     {"published", published},
+                 {"forge", forge},         {"bytes", table_bytes},   {"lock", hold_lock},
+                 {"overwrite", overwrite}, {"handover", handover}};
 
     for (size_t i = 0; argc > 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (strcmp(argv[1], verbs[i].name))
