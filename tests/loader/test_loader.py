@@ -94,14 +94,14 @@ def test_pins_that_are_there_already_stay(site):
 
 
 def test_a_process_that_was_slower_takes_the_pins_of_the_faster(site):
-    """strace holds its rename until the other has done all."""
+    """strace holds it before it gets the lock until the other has done all."""
     if SANITIZED:
         pytest.skip("the leak sanitizer does not work under strace")
-    hold = ["strace", "-f", "-e", "trace=renameat2", "-e", "inject=renameat2:delay_enter=2s"]
+    hold = ["strace", "-f", "-e", "trace=flock,renameat2", "-e", "inject=flock:delay_enter=2s:when=1"]
     hold += ["-o", str(site.folder / "trace")]
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         slower = pool.submit(program, site, hold)
-        while not slower.done() and b"renameat2" not in trace(site):
+        while not slower.done() and b"flock" not in trace(site):
             pass
         assert program(site) == ["pinned", *JUDGED]
         assert slower.result() == ["pin", *JUDGED]

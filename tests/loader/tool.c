@@ -90,8 +90,10 @@ static int load(char **args)
     return 0;
 }
 
-// Loads the object and pins it, whatever is pinned already.
-static int create(char **args)
+// Loads the object and has it pinned by one of the functions that do.
+static int load_and(char **args,
+                    int (*pin)(const char *pin_dir, const char *name,
+                               const struct p2e_handles *handles, struct p2e_error *err))
 {
     _cleanup_(p2e_object_close) struct p2e_object object = {0};
     _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
@@ -101,10 +103,33 @@ static int create(char **args)
     if (p2e_object_open(args[2], &object, &err) ||
         p2e_object_load(&object, &options, NULL, &handles, &err))
         return fail();
-    if (!p2e_pins_create(args[0], args[1], &handles, &err))
+    if (!pin(args[0], args[1], &handles, &err))
         return 0;
     printf("%s: ", strerrorname_np(errno));
     return fail();
+}
+
+static int create(char **args)
+{
+    return load_and(args, p2e_pins_create);
+}
+
+static int replace(char **args)
+{
+    return load_and(args, p2e_pins_replace);
+}
+
+static int recover(char **args)
+{
+    struct p2e_recovery done;
+
+    if (p2e_pins_recover(args[0], &done, &err))
+        return fail();
+    printf("removed %zu finished %zu refilled %zu refused %zu\n", done.removed, done.finished,
+           done.refilled, done.refused);
+    if (done.refused)
+        puts(err.text);
+    return 0;
 }
 
 static int counters(char **args)
@@ -135,9 +160,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(char **);
-    } verbs[] = {{"build", build},  {"canonical", canonical}, {"program", program},
-                 {"load", load},    {"counters", counters},   {"remove", remove_pins},
-                 {"create", create}};
+    } verbs[] = {{"build", build},   {"canonical", canonical}, {"program", program},
+                 {"load", load},     {"counters", counters},   {"remove", remove_pins},
+                 {"create", create}, {"replace", replace},     {"recover", recover}};
 
     for (size_t i = 0; argc > 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (strcmp(argv[1], verbs[i].name))
