@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/build.h"
 #include "base/cleanup.h"
-#include "cli/build.h"
 #include "cli/common.h"
 #include "cli/json.h"
 #include "cli/options.h"
