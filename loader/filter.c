@@ -134,7 +134,7 @@ static int load_and_replace(const struct request *request, int *program, enum p2
     if (load(request, &handles, err) || p2e_pins_replace(pin_dir, name, &handles, err))
         return p2e_error_prefix(err,
                                 "the pinned program in %s/%s is of other rules than %s has; "
-                                "whoever may load replaces it: p2e run. Replacing it here failed",
+                                "whoever may load replaces it: p2e load. Replacing it here failed",
                                 pin_dir, name, request->config->path);
     *origin = P2E_LOADED_AND_PINNED;
     return reopen_pinned(request, program, err);

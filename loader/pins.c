@@ -71,8 +71,8 @@ static int open_pin(const char *folder, const struct p2e_part *pin, bool read_on
                              path);
     if (fd < 0)
         return p2e_error_set(err,
-                             "cannot open the pin %s: %m; remove its folder, and let whoever may "
-                             "load pin it anew: p2e run",
+                             "cannot open the pin %s: %m; have the filter pinned anew by who may: "
+                             "p2e unload, then p2e load",
                              path);
     if (!(pin->is_program ? is_program(fd, pin) : is_map(fd, pin)))
         return p2e_error_set(err, "the pin %s is not p2e's: not trusted; remove its folder", path);
