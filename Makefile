@@ -29,12 +29,14 @@ ROOMS_BOTH := base config loader
 SRC_BOTH := $(foreach r,$(ROOMS_BOTH),$(wildcard $(r)/*.c))
 SRC_SHIM := $(wildcard shim/*.c)
 SRC_COMP := $(wildcard compiler/*.c)
+SRC_AGENT := $(wildcard agent/*.c)
 SRC_CLI  := $(wildcard cli/*.c)
 HEADERS_BPF := $(wildcard bpf/*.h)
 
 OBJ_BOTH := $(SRC_BOTH:%.c=$(BUILD)/%.o)
 OBJ_COMP := $(SRC_COMP:%.c=$(BUILD)/%.o) \
             $(patsubst %,$(BUILD)/gen/%.o,descriptor.pb-c bpf_sources unicode)
+OBJ_AGENT := $(SRC_AGENT:%.c=$(BUILD)/%.o)
 OBJ_CLI  := $(SRC_CLI:%.c=$(BUILD)/%.o)
 OBJ_SHIM := $(SRC_BOTH:%.c=$(BUILD)/pic/%.o) $(SRC_SHIM:%.c=$(BUILD)/pic/%.o)
 
@@ -45,7 +47,7 @@ LIBS_SHIM := -l:libconfig.a -Wl,--wrap=stdin,--wrap=stdout,--wrap=stderr
 .PHONY: all
 all: $(BUILD)/p2e $(BUILD)/libp2e.so
 
-$(BUILD)/p2e: $(OBJ_CLI) $(OBJ_COMP) $(OBJ_BOTH)
+$(BUILD)/p2e: $(OBJ_CLI) $(OBJ_AGENT) $(OBJ_COMP) $(OBJ_BOTH)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
 
@@ -100,7 +102,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
 .PHONY: unit-tests
 unit-tests: $(UNIT_BIN)
 
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_COMP) $(OBJ_BOTH)
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_AGENT) $(OBJ_COMP) $(OBJ_BOTH)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) -lcmocka
 .SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/%.o)

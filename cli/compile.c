@@ -1,7 +1,7 @@
 #include <stdio.h>
 
+#include "agent/build.h"
 #include "base/cleanup.h"
-#include "cli/build.h"
 #include "cli/common.h"
 #include "cli/json.h"
 #include "cli/options.h"

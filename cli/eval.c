@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/build.h"
 #include "base/buffer.h"
 #include "base/cleanup.h"
-#include "cli/build.h"
 #include "cli/choice.h"
 #include "cli/json.h"
 #include "cli/options.h"

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/build.h"
 #include "base/cleanup.h"
-#include "cli/build.h"
 #include "cli/choice.h"
 #include "cli/json.h"
 

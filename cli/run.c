@@ -11,9 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/build.h"
 #include "base/cleanup.h"
 #include "base/live.h"
-#include "cli/build.h"
 #include "cli/common.h"
 #include "cli/executable.h"
 #include "cli/options.h"

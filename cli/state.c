@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/build.h"
 #include "base/cleanup.h"
-#include "cli/build.h"
 
 const char *const p2e_reasons[P2E_COUNT_RULES] = {"passed", "malformed", "oversized", "aggregated",
                                                   "busy"};

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/build.h"
 #include "base/cleanup.h"
 #include "cli/common.h"
 #include "cli/json.h"
@@ -234,7 +235,7 @@ static void print_orphan(const struct p2e_config *config, const char *name,
 // Where the folder cannot be read, each filter says so itself.
 static size_t print_orphans(const struct p2e_config *config, size_t index, bool json)
 {
-    struct p2e_pin_names pins;
+    struct p2e_names pins;
     struct p2e_error ignored;
     if (p2e_pins_list(config->pin_dir, &pins, &ignored) < 0)
         return index;
@@ -248,7 +249,7 @@ static size_t print_orphans(const struct p2e_config *config, size_t index, bool 
         print_orphan(config, pins.names[i], &state, json);
         index++;
     }
-    p2e_pin_names_free(&pins);
+    p2e_names_free(&pins);
     return index;
 }
 

@@ -134,7 +134,7 @@ static int load_and_replace(const struct request *request, int *program, enum p2
     if (load(request, &handles, err) || p2e_pins_replace(pin_dir, name, &handles, err))
         return p2e_error_prefix(err,
                                 "the pinned program in %s/%s is of other rules than %s has; "
-                                "whoever may load replaces it: p2e run. Replacing it here failed",
+                                "whoever may load replaces it: p2e load. Replacing it here failed",
                                 pin_dir, name, request->config->path);
     *origin = P2E_LOADED_AND_PINNED;
     return reopen_pinned(request, program, err);
@@ -180,4 +180,67 @@ int p2e_filter_program(const struct p2e_config *config, const struct p2e_filter 
     default:
         return -1;
     }
+}
+
+// ---- Pinning beforehand -------------------------------------------------------------------------
+static bool is_of_object(const struct p2e_object *object, const struct p2e_options *wanted,
+                         const struct p2e_description *pinned, int options_fd)
+{
+    struct p2e_options options;
+
+    return !strcmp(pinned->canonical, object->description.canonical) &&
+           !strcmp(pinned->digest, object->description.digest) &&
+           !p2e_bpf_map_lookup(options_fd, 0, &options) &&
+           !memcmp(&options, wanted, sizeof(options));
+}
+
+static enum pinned compare_pinned(const char *pin_dir, const char *name,
+                                  const struct p2e_object *object,
+                                  const struct p2e_options *options, struct p2e_error *err)
+{
+    _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
+    _cleanup_(p2e_description_free) struct p2e_description pinned = {0};
+    int found = p2e_pins_open(pin_dir, name, &handles, &pinned, err);
+
+    if (!found)
+        return PINNED_NONE;
+    if (found > 0)
+        return is_of_object(object, options, &pinned, handles.options) ? PINNED_SAME : PINNED_OTHER;
+    p2e_error_prefix(err,
+                     "what is pinned for filter \"%s\" cannot be used; to pin it anew, run: p2e "
+                     "unload %s, then: p2e load",
+                     name, name);
+    return PINNED_ERROR;
+}
+
+static int pin_new(const char *pin_dir, const char *name, const struct p2e_handles *handles,
+                   enum p2e_pinned *pinned, struct p2e_error *err)
+{
+    *pinned = P2E_PINNED_NEWLY;
+    if (!p2e_pins_create(pin_dir, name, handles, err))
+        return 0;
+    if (errno != EEXIST)
+        return -1;
+    *pinned = P2E_PINNED_INSTEAD; // another process was faster
+    return p2e_pins_replace(pin_dir, name, handles, err);
+}
+
+int p2e_filter_pin(const char *pin_dir, const struct p2e_filter *filter,
+                   const struct p2e_object *object, enum p2e_pinned *pinned, struct p2e_error *err)
+{
+    _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
+    struct p2e_options options;
+    enum pinned before;
+
+    p2e_options_for(filter->transport, filter->mode, &options);
+    before = compare_pinned(pin_dir, filter->name, object, &options, err);
+    *pinned = P2E_PINNED_ALREADY;
+    if (before == PINNED_SAME)
+        return 0;
+    if (before == PINNED_ERROR || p2e_object_load(object, &options, NULL, &handles, err))
+        return -1;
+    if (before == PINNED_NONE)
+        return pin_new(pin_dir, filter->name, &handles, pinned, err);
+    *pinned = P2E_PINNED_INSTEAD;
+    return p2e_pins_replace(pin_dir, filter->name, &handles, err);
 }

@@ -96,12 +96,12 @@ static int refused_for_privilege(const char *missing, struct p2e_error *err)
     if (missing)
         return p2e_error_set(err,
                              "loading a program needs %s, which this process has not got; run it "
-                             "with them, or let a process that has them pin the program: p2e run",
+                             "with them, or let a process that has them pin the program: p2e load",
                              missing);
     return p2e_error_set(err,
                          "bpf(2) is refused although this process has CAP_BPF and CAP_PERFMON: "
                          "a user namespace or a container's seccomp profile is in the way; let "
-                         "a process outside pin the program: p2e run");
+                         "a process outside pin the program: p2e load");
 }
 
 // Loads once more with the verifier's log on, and leaves it in log_path. The first try goes

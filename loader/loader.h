@@ -66,6 +66,9 @@ int p2e_program_size(int program, uint32_t *instructions, uint32_t *verified);
 void p2e_options_for(enum p2e_transport transport, enum p2e_mode mode, struct p2e_options *options);
 
 // ---- Pins ---------------------------------------------------------------------------------------
+// Whoever writes holds an exclusive flock(2) on the folder pin_dir meanwhile, which death releases;
+// the functions that write take it, and wait for some seconds. Readers need none: they see all of a
+// filter's pins or none.
 // Opens pin_dir/NAME read-only (no privilege needed, but for the states, which hold messages: they
 // stay -1 where this process may not read them). 1: opened, *handles and *description filled;
 // 0: there is no such pin; -1: there is something, and it is not a filter of ours of this ABI.
@@ -79,15 +82,30 @@ int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_hand
 // the same, sockets that are attached already go over to it too; else they receive nothing more.
 int p2e_pins_replace(const char *pin_dir, const char *name, const struct p2e_handles *handles,
                      struct p2e_error *err);
+// Sockets that are attached to a program whose pins are gone receive nothing more: its slot is
+// emptied (and in monitor mode they receive everything).
 int p2e_pins_remove(const char *pin_dir, const char *name, struct p2e_error *err);
 
-// Names of all that is pinned in pin_dir, sorted; none where there is no such folder.
-struct p2e_pin_names {
+// The names of the filters pinned in pin_dir, ascending; none where there is no such folder. The
+// caller frees with p2e_names_free.
+struct p2e_names {
     char **names;
     size_t count;
 };
-int p2e_pins_list(const char *pin_dir, struct p2e_pin_names *names, struct p2e_error *err);
-void p2e_pin_names_free(struct p2e_pin_names *names);
+int p2e_pins_list(const char *pin_dir, struct p2e_names *names, struct p2e_error *err);
+void p2e_names_free(struct p2e_names *names);
+
+// Mends what processes left that died while they wrote: removes their temporary folders, brings a
+// replacement that was under way to its end or back to its begin, and puts the pinned judge into
+// each slot that holds another one or none. What cannot be trusted is left as it is, counted as
+// refused, and *err then tells of the first. -1 when nothing could be looked at.
+struct p2e_recovery {
+    size_t removed;  // temporary folders
+    size_t finished; // replacements brought to their end
+    size_t refilled; // slots
+    size_t refused;
+};
+int p2e_pins_recover(const char *pin_dir, struct p2e_recovery *recovery, struct p2e_error *err);
 
 // ---- The one way in (DESIGN decision 9) ---------------------------------------------------------
 enum p2e_origin { P2E_FROM_PIN, P2E_LOADED_AND_PINNED, P2E_LOADED_UNPINNED };
@@ -98,6 +116,12 @@ enum p2e_origin { P2E_FROM_PIN, P2E_LOADED_AND_PINNED, P2E_LOADED_UNPINNED };
 // pinned under that name, whatever its text, and nothing else.
 int p2e_filter_program(const struct p2e_config *config, const struct p2e_filter *filter,
                        int *program, enum p2e_origin *origin, struct p2e_error *err);
+
+// Makes the pins of a filter those of this object with the filter's own options, for who may load.
+// On failure what was pinned stays, and goes on judging.
+enum p2e_pinned { P2E_PINNED_ALREADY, P2E_PINNED_NEWLY, P2E_PINNED_INSTEAD };
+int p2e_filter_pin(const char *pin_dir, const struct p2e_filter *filter,
+                   const struct p2e_object *object, enum p2e_pinned *pinned, struct p2e_error *err);
 
 // ---- Counters -----------------------------------------------------------------------------------
 // Sums over the walker states into out[0 … P2E_COUNT_RULES + rule_count).

@@ -1,16 +1,14 @@
 #include "loader/published.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "loader/lock.h"
+#include "loader/pins.h"
 #include "loader/sys.h"
 
 // ---- Paths --------------------------------------------------------------------------------------
@@ -26,13 +24,10 @@ static void paths_free(struct paths *paths)
 
 static int name_paths(const char *pin_dir, struct paths *paths, struct p2e_error *err)
 {
-    uint64_t unique; // as in pins.c
-
-    if (getrandom(&unique, sizeof(unique), 0) != sizeof(unique))
-        return p2e_error_set(err, "cannot get a random number: %m");
     if (asprintf(&paths->pin, "%s/" P2E_PIN_PUBLISHED, pin_dir) < 0)
         paths->pin = NULL;
-    if (asprintf(&paths->temporary, "%s/" P2E_PIN_PUBLISHED "~%016" PRIx64, pin_dir, unique) < 0)
+    // The lock's holder alone uses it: one name does, and what a dead writer left has that name.
+    if (asprintf(&paths->temporary, "%s/" P2E_PIN_PUBLISHED "~", pin_dir) < 0)
         paths->temporary = NULL;
     return paths->pin && paths->temporary ? 0 : p2e_error_set(err, "out of memory");
 }
@@ -73,6 +68,7 @@ static int make_map(const struct p2e_buffer *table, int *map, struct p2e_error *
 
 static int put_in_place(const struct paths *paths, int map, struct p2e_error *err)
 {
+    unlink(paths->temporary);
     if (!p2e_bpf_pin(paths->temporary, map) && !chmod(paths->temporary, 0444) &&
         !rename(paths->temporary, paths->pin))
         return 0;
@@ -85,12 +81,14 @@ int p2e_published_write(const struct p2e_config *config, struct p2e_error *err)
 {
     _cleanup_(paths_free) struct paths paths = {0};
     _cleanup_(p2e_buffer_free) struct p2e_buffer table = {0};
-    _cleanup_fd_ int lock = -1;
+    _cleanup_(p2e_pins_unlock) int lock = -1;
     _cleanup_fd_ int map = -1;
 
     if (name_paths(config->pin_dir, &paths, err) || p2e_published_encode(config, &table, err) ||
-        make_map(&table, &map, err) || p2e_pins_make_dir(config->pin_dir, err) ||
-        p2e_pins_lock(config->pin_dir, &lock, err))
+        make_map(&table, &map, err) || p2e_pins_make_dir(config->pin_dir, err))
+        return -1;
+    lock = p2e_pins_lock(config->pin_dir, err);
+    if (lock < 0)
         return -1;
     return put_in_place(&paths, map, err);
 }
@@ -114,7 +112,7 @@ static int check_writers(const char *pin_dir, struct p2e_error *err)
 // 1, 0: there is none, -1. Links are not followed; the folder's owner alone could make a new one.
 static int check_pin(const char *pin_dir, const char *pin, struct p2e_error *err)
 {
-    int found = p2e_pins_check_folder(pin_dir, err);
+    int found = p2e_folder_check(pin_dir, err);
     struct stat st;
 
     if (found <= 0)

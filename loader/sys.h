@@ -36,12 +36,6 @@ struct p2e_part {
 extern const struct p2e_part p2e_parts[P2E_PART_COUNT];
 int *p2e_part_handle(struct p2e_handles *handles, const struct p2e_part *part);
 
-// A folder of pins. 1: it can be trusted (a bpffs, root's or this process's, for no other to
-// write); 0: there is nothing; -1: refused.
-int p2e_pins_check_folder(const char *path, struct p2e_error *err);
-// Makes it where it is missing, 0755.
-int p2e_pins_make_dir(const char *pin_dir, struct p2e_error *err);
-
 // Whether pinned options are for the same kind of transport, and the same mode.
 bool p2e_options_match(const struct p2e_options *wanted, int options_fd);
 

@@ -94,14 +94,14 @@ def test_pins_that_are_there_already_stay(site):
 
 
 def test_a_process_that_was_slower_takes_the_pins_of_the_faster(site):
-    """strace holds its rename until the other has done all."""
+    """strace holds it before it gets the lock until the other has done all."""
     if SANITIZED:
         pytest.skip("the leak sanitizer does not work under strace")
-    hold = ["strace", "-f", "-e", "trace=renameat2", "-e", "inject=renameat2:delay_enter=2s"]
+    hold = ["strace", "-f", "-e", "trace=flock,renameat2", "-e", "inject=flock:delay_enter=2s:when=1"]
     hold += ["-o", str(site.folder / "trace")]
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         slower = pool.submit(program, site, hold)
-        while not slower.done() and b"renameat2" not in trace(site):
+        while not slower.done() and b"flock" not in trace(site):
             pass
         assert program(site) == ["pinned", *JUDGED]
         assert slower.result() == ["pin", *JUDGED]
@@ -132,7 +132,7 @@ def test_loads_where_standard_descriptors_are_closed(site, closed):
 )
 def test_loading_without_privilege_names_what_is_missing(site, prefix, missing):
     said = error(program(site, prefix))
-    assert f"needs {missing}, which" in said and "p2e run" in said
+    assert f"needs {missing}, which" in said and "p2e load" in said
 
 
 def test_a_user_namespace_is_not_privilege(site):
@@ -330,7 +330,7 @@ def test_pins_of_other_rules_are_replaced_by_who_may(site):
     site.configure(first={**UNIX, "rules": ["false"]})
     site.compile(FORBIDDEN=66)
     said = error(program(site, UNPRIVILEGED))
-    assert "is of other rules than" in said and "p2e run" in said and "CAP_BPF" in said
+    assert "is of other rules than" in said and "p2e load" in said and "CAP_BPF" in said
     assert program(site) == ["pinned", "A pass", "B drop", "C pass"]
     assert program(site, UNPRIVILEGED) == ["pin", "A pass", "B drop", "C pass"]
     assert [p.name for p in site.pin_dir.iterdir()] == ["first"]

@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "compiler/object.h"
 #include "loader/handover.h"
-#include "loader/lock.h"
+#include "loader/pins.h"
 #include "loader/published.h"
 #include "loader/sys.h"
 
@@ -95,8 +95,10 @@ static int load(char **args)
     return 0;
 }
 
-// Loads the object and pins it, whatever is pinned already.
-static int create(char **args)
+// Loads the object and has it pinned by one of the functions that do.
+static int load_and(char **args,
+                    int (*pin)(const char *pin_dir, const char *name,
+                               const struct p2e_handles *handles, struct p2e_error *err))
 {
     _cleanup_(p2e_object_close) struct p2e_object object = {0};
     _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
@@ -106,10 +108,33 @@ static int create(char **args)
     if (p2e_object_open(args[2], &object, &err) ||
         p2e_object_load(&object, &options, NULL, &handles, &err))
         return fail();
-    if (!p2e_pins_create(args[0], args[1], &handles, &err))
+    if (!pin(args[0], args[1], &handles, &err))
         return 0;
     printf("%s: ", strerrorname_np(errno));
     return fail();
+}
+
+static int create(char **args)
+{
+    return load_and(args, p2e_pins_create);
+}
+
+static int replace(char **args)
+{
+    return load_and(args, p2e_pins_replace);
+}
+
+static int recover(char **args)
+{
+    struct p2e_recovery done;
+
+    if (p2e_pins_recover(args[0], &done, &err))
+        return fail();
+    printf("removed %zu finished %zu refilled %zu refused %zu\n", done.removed, done.finished,
+           done.refilled, done.refused);
+    if (done.refused)
+        puts(err.text);
+    return 0;
 }
 
 static int counters(char **args)
@@ -197,9 +222,9 @@ static int overwrite(char **args)
 // Holds the lock until its standard input ends.
 static int hold_lock(char **args)
 {
-    _cleanup_fd_ int fd = -1;
+    _cleanup_(p2e_pins_unlock) int lock = p2e_pins_lock(args[0], &err);
 
-    if (p2e_pins_lock(args[0], &fd, &err))
+    if (lock < 0)
         return fail();
     puts("locked");
     fflush(stdout);
@@ -235,7 +260,8 @@ int main(int argc, char **argv)
                  {"load", load},           {"counters", counters},   {"remove", remove_pins},
                  {"create", create},       {"publish", publish},     {"published", published},
                  {"forge", forge},         {"bytes", table_bytes},   {"lock", hold_lock},
-                 {"overwrite", overwrite}, {"handover", handover}};
+                 {"overwrite", overwrite}, {"handover", handover},   {"replace", replace},
+                 {"recover", recover}};
 
     for (size_t i = 0; argc > 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (strcmp(argv[1], verbs[i].name))

@@ -103,7 +103,7 @@ def test_no_bpffs_is_no_failure_for_who_may_load(site, port, on_error):
 def test_no_bpffs_and_no_capability(site, port, on_error):
     site.configure(first={"transport": "udp", "port": port, "on_error": on_error})
     run = converse(site.preloaded([*NO_BPFFS, *UNPRIVILEGED]) + server("plain", port), port)
-    assert "p2e run" in run.errors
+    assert "p2e load" in run.errors
     assert run.first == ("bind: EACCES" if on_error == CLOSED else "ready")
 
 

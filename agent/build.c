@@ -1,4 +1,4 @@
-#include "cli/build.h"
+#include "agent/build.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 // Objects that are of the configuration's present rules, compiled where they are not.
-#ifndef P2E_CLI_BUILD_H
-#define P2E_CLI_BUILD_H
+#ifndef P2E_AGENT_BUILD_H
+#define P2E_AGENT_BUILD_H
 
 #include <stdbool.h>
 

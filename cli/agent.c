@@ -1,0 +1,50 @@
+#include "agent/agent.h"
+
+#include "cli/common.h"
+#include "cli/options.h"
+
+static int serve(const struct p2e_command *command, const char *config, bool compile)
+{
+    struct p2e_agent agent;
+    struct p2e_error err;
+    if (p2e_agent_open(config, compile, &agent, &err) < 0)
+        return p2e_fail(command, &err);
+    int result = p2e_agent_run(&agent, &err);
+    p2e_agent_close(&agent);
+    return result < 0 ? p2e_fail(command, &err) : P2E_EXIT_OK;
+}
+
+static int run(const struct p2e_command *command, int argc, char **argv)
+{
+    const char *config = NULL;
+    bool takes_objects = false;
+    const struct p2e_option options[] = {
+        {.name = "config", .letter = 'c', .value = &config},
+        {.name = "no-compile", .flag = &takes_objects},
+        {0},
+    };
+    int status = p2e_parse_options(command, argc, argv, options, NULL);
+    if (status >= 0)
+        return status;
+    return serve(command, config ? config : p2e_config_find(), !takes_objects);
+}
+
+const struct p2e_command p2e_agent_command = {
+    .name = "agent",
+    .usage = "[-c FILE] [--no-compile]",
+    .summary = "load filters, and apply each change of the configuration",
+    .help =
+        "Mends and loads as p2e load does, then stays in the foreground, watches the "
+        "configuration,\n"
+        "what it includes, the schemas and what they import, and applies each change: attached\n"
+        "sockets go over to the new program at once. What does not compile or load leaves the old\n"
+        "program where it is. Says one line a change on standard error, and nothing else.\n\n"
+        "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
+        "      --no-compile     take the objects as they are, and watch them instead of the "
+        "schemas\n"
+        "      --help           this text\n\n"
+        "SIGHUP applies now; SIGTERM and SIGINT end it and leave all that is pinned. Servers are\n"
+        "filtered whether it lives or not. With $NOTIFY_SOCKET it tells systemd when it is ready.\n"
+        "Needs CAP_BPF and CAP_PERFMON. Exits with 1 if nothing could be loaded at the begin.\n",
+    .run = run,
+};
