@@ -5,7 +5,6 @@
 
 #include "base/cleanup.h"
 #include "base/utf8.h"
-#include "compiler/wire.h"
 
 struct slot {
     union p2e_dynamic_value *values;
@@ -18,6 +17,8 @@ struct p2e_dynamic {
     const struct p2e_field **chosen; // one a oneof: its member that is set
     bool unknown_number;             // of a closed enum was met
     uint32_t unknown_field;          // number of one that was met, 0 for none
+    struct p2e_wire_field *unknowns;
+    size_t unknown_count, unknown_capacity;
 };
 
 struct decoder {
@@ -106,6 +107,12 @@ union p2e_dynamic_value p2e_dynamic_get(const struct p2e_dynamic *message,
     return number(field->type, field->default_bits);
 }
 
+const struct p2e_wire_field *p2e_dynamic_unknowns(const struct p2e_dynamic *message, size_t *count)
+{
+    *count = message ? message->unknown_count : 0;
+    return message ? message->unknowns : NULL;
+}
+
 uint32_t p2e_dynamic_unknown(const struct p2e_dynamic *message)
 {
     return message ? message->unknown_field : 0;
@@ -178,6 +185,38 @@ static int keep(const struct decoder *d, struct p2e_dynamic *m, const struct p2e
     return 0;
 }
 
+static bool make_unknown_room(const struct decoder *d, struct p2e_dynamic *m)
+{
+    if (m->unknown_count < m->unknown_capacity)
+        return true;
+    size_t capacity = m->unknown_capacity ? 2 * m->unknown_capacity : 4;
+    struct p2e_wire_field *grown = p2e_arena_array(d->arena, capacity, sizeof(*grown));
+    if (!grown)
+        return false;
+    if (m->unknown_count > 0)
+        memcpy(grown, m->unknowns, m->unknown_count * sizeof(*grown));
+    m->unknowns = grown;
+    m->unknown_capacity = capacity;
+    return true;
+}
+
+// `sent` refers to what is being decoded.
+static int keep_unknown(const struct decoder *d, struct p2e_dynamic *m, struct p2e_wire_field sent)
+{
+    size_t size = 0;
+    if (sent.type == P2E_WIRE_BYTES || sent.type == P2E_WIRE_GROUP_BEGIN) {
+        size = p2e_wire_size(&sent.content);
+        char *copy = p2e_arena_copy(d->arena, sent.content.at, size);
+        if (!copy)
+            return too_large(d);
+        sent.content = p2e_wire_of(copy, size);
+    }
+    if (!make_unknown_room(d, m))
+        return too_large(d);
+    m->unknowns[m->unknown_count++] = sent;
+    return 0;
+}
+
 // A field without presence that is sent as its default is as good as absent.
 static int keep_default(struct p2e_dynamic *m, const struct p2e_field *field)
 {
@@ -246,7 +285,9 @@ static int decode_number(const struct decoder *d, struct p2e_dynamic *m,
     if (field->enumeration && field->enumeration->closed &&
         !p2e_enum_number(field->enumeration, (int32_t)bits)) {
         m->unknown_number = true;
-        return 0;
+        return keep_unknown(d, m,
+                            (struct p2e_wire_field){
+                                .number = field->number, .type = P2E_WIRE_VARINT, .value = bits});
     }
     if (bits == 0 && !has_presence(field))
         return keep_default(m, field);
@@ -329,7 +370,7 @@ static int decode_submessage(const struct decoder *d, struct p2e_wire *wire,
                        inner) < 0)
         return -1;
     if (field->map && inner->unknown_number)
-        return 0; // the whole entry is an unknown field
+        return keep_unknown(d, m, *sent); // the whole entry
     return keep(d, m, field, (union p2e_dynamic_value){.message = inner});
 }
 
@@ -340,14 +381,17 @@ static const struct p2e_field *find_field(const struct p2e_message *type, uint32
 }
 
 static int decode_unknown(const struct decoder *d, struct p2e_wire *wire,
-                          const struct p2e_wire_field *sent, unsigned depth)
+                          const struct p2e_wire_field *sent, unsigned depth, struct p2e_dynamic *m)
 {
+    struct p2e_wire_field unknown = *sent;
     if (sent->type != P2E_WIRE_GROUP_BEGIN)
-        return 0;
+        return keep_unknown(d, m, unknown);
+    unknown.content.at = wire->at;
     if (depth >= P2E_DYNAMIC_DEPTH_MAX ||
         !p2e_wire_skip_group(wire, sent->number, P2E_DYNAMIC_DEPTH_MAX - depth - 1))
         return malformed(d);
-    return 0;
+    unknown.content.end = wire->at;
+    return keep_unknown(d, m, unknown);
 }
 
 static int decode_field(const struct decoder *d, struct p2e_wire *wire,
@@ -356,14 +400,14 @@ static int decode_field(const struct decoder *d, struct p2e_wire *wire,
     const struct p2e_field *field = find_field(m->type, sent->number);
     if (!field) {
         m->unknown_field = sent->number;
-        return decode_unknown(d, wire, sent, depth);
+        return decode_unknown(d, wire, sent, depth, m);
     }
     enum p2e_wire_type expected = wire_type_of(field->type);
     bool is_number = !field->message && !is_text(field);
     if (field->repeated && is_number && sent->type == P2E_WIRE_BYTES)
         return decode_packed(d, m, field, sent->content);
     if (sent->type != expected)
-        return decode_unknown(d, wire, sent, depth);
+        return decode_unknown(d, wire, sent, depth, m);
     if (field->message)
         return decode_submessage(d, wire, sent, depth, m, field);
     if (is_number)
