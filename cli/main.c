@@ -7,8 +7,8 @@
 #include "cli/cli.h"
 
 static const struct p2e_command *const commands[] = {
-    &p2e_check_command, &p2e_compile_command, &p2e_run_command,
-    &p2e_eval_command,  &p2e_explain_command, &p2e_status_command,
+    &p2e_check_command,   &p2e_compile_command, &p2e_run_command,  &p2e_eval_command,
+    &p2e_explain_command, &p2e_status_command,  &p2e_tail_command,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 

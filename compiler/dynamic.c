@@ -16,15 +16,22 @@ struct p2e_dynamic {
     struct slot *slots; // one a field, then one an extension; NULL as long as none was set
     const struct p2e_field **chosen; // one a oneof: its member that is set
     bool unknown_number;             // of a closed enum was met
+    bool keeps_unknown;              // it is a struct whole
     uint32_t unknown_field;          // number of one that was met, 0 for none
+};
+
+// With what the schema does not know, which annotations, of which there may be many, do not need.
+struct whole {
+    struct p2e_dynamic known;
     struct p2e_wire_field *unknowns;
-    size_t unknown_count, unknown_capacity;
+    size_t count, capacity;
 };
 
 struct decoder {
     struct p2e_arena *arena;
     struct p2e_error *err;
     const struct p2e_message *type; // of the whole message, for errors
+    bool keeps_unknown;
 };
 
 // ---- Asking -------------------------------------------------------------------------------------
@@ -109,8 +116,10 @@ union p2e_dynamic_value p2e_dynamic_get(const struct p2e_dynamic *message,
 
 const struct p2e_wire_field *p2e_dynamic_unknowns(const struct p2e_dynamic *message, size_t *count)
 {
-    *count = message ? message->unknown_count : 0;
-    return message ? message->unknowns : NULL;
+    const struct whole *whole = (const struct whole *)message;
+    bool is_kept = message && message->keeps_unknown;
+    *count = is_kept ? whole->count : 0;
+    return is_kept ? whole->unknowns : NULL;
 }
 
 uint32_t p2e_dynamic_unknown(const struct p2e_dynamic *message)
@@ -185,25 +194,28 @@ static int keep(const struct decoder *d, struct p2e_dynamic *m, const struct p2e
     return 0;
 }
 
-static bool make_unknown_room(const struct decoder *d, struct p2e_dynamic *m)
+static bool make_unknown_room(const struct decoder *d, struct whole *m)
 {
-    if (m->unknown_count < m->unknown_capacity)
+    if (m->count < m->capacity)
         return true;
-    size_t capacity = m->unknown_capacity ? 2 * m->unknown_capacity : 4;
+    size_t capacity = m->capacity ? 2 * m->capacity : 4;
     struct p2e_wire_field *grown = p2e_arena_array(d->arena, capacity, sizeof(*grown));
     if (!grown)
         return false;
-    if (m->unknown_count > 0)
-        memcpy(grown, m->unknowns, m->unknown_count * sizeof(*grown));
+    if (m->count > 0)
+        memcpy(grown, m->unknowns, m->count * sizeof(*grown));
     m->unknowns = grown;
-    m->unknown_capacity = capacity;
+    m->capacity = capacity;
     return true;
 }
 
 // `sent` refers to what is being decoded.
 static int keep_unknown(const struct decoder *d, struct p2e_dynamic *m, struct p2e_wire_field sent)
 {
+    struct whole *whole = (struct whole *)m;
     size_t size = 0;
+    if (!m->keeps_unknown)
+        return 0;
     if (sent.type == P2E_WIRE_BYTES || sent.type == P2E_WIRE_GROUP_BEGIN) {
         size = p2e_wire_size(&sent.content);
         char *copy = p2e_arena_copy(d->arena, sent.content.at, size);
@@ -211,9 +223,9 @@ static int keep_unknown(const struct decoder *d, struct p2e_dynamic *m, struct p
             return too_large(d);
         sent.content = p2e_wire_of(copy, size);
     }
-    if (!make_unknown_room(d, m))
+    if (!make_unknown_room(d, whole))
         return too_large(d);
-    m->unknowns[m->unknown_count++] = sent;
+    whole->unknowns[whole->count++] = sent;
     return 0;
 }
 
@@ -340,9 +352,12 @@ static int decode_message(const struct decoder *d, struct p2e_wire *wire, uint32
 
 static struct p2e_dynamic *new_message(const struct decoder *d, const struct p2e_message *type)
 {
-    struct p2e_dynamic *m = p2e_arena_new(d->arena, struct p2e_dynamic);
-    if (m)
-        m->type = type;
+    struct p2e_dynamic *m = d->keeps_unknown ? (void *)p2e_arena_new(d->arena, struct whole)
+                                             : p2e_arena_new(d->arena, struct p2e_dynamic);
+    if (!m)
+        return NULL;
+    m->type = type;
+    m->keeps_unknown = d->keeps_unknown;
     return m;
 }
 
@@ -523,17 +538,29 @@ static int finish(const struct decoder *d, const struct p2e_dynamic *m)
     return 0;
 }
 
-int p2e_dynamic_decode(const struct p2e_message *type, struct p2e_bytes bytes,
-                       struct p2e_arena *arena, const struct p2e_dynamic **message,
-                       struct p2e_error *err)
+static int decode(struct decoder d, struct p2e_bytes bytes, const struct p2e_dynamic **message)
 {
-    struct decoder d = {arena, err, type};
     struct p2e_wire wire = p2e_wire_of(bytes.data, bytes.size);
-    struct p2e_dynamic *m = new_message(&d, type);
+    struct p2e_dynamic *m = new_message(&d, d.type);
     if (!m)
         return too_large(&d);
     *message = m;
     if (decode_message(&d, &wire, 0, 0, m) < 0)
         return -1;
     return finish(&d, m);
+}
+
+int p2e_dynamic_decode(const struct p2e_message *type, struct p2e_bytes bytes,
+                       struct p2e_arena *arena, const struct p2e_dynamic **message,
+                       struct p2e_error *err)
+{
+    return decode((struct decoder){.arena = arena, .err = err, .type = type}, bytes, message);
+}
+
+int p2e_dynamic_decode_all(const struct p2e_message *type, struct p2e_bytes bytes,
+                           struct p2e_arena *arena, const struct p2e_dynamic **message,
+                           struct p2e_error *err)
+{
+    return decode((struct decoder){.arena = arena, .err = err, .type = type, .keeps_unknown = true},
+                  bytes, message);
 }

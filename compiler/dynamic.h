@@ -29,13 +29,17 @@ union p2e_dynamic_value {
 
 // Decodes as every conforming parser does: the last occurrence wins, submessages merge, lists may
 // be packed or not, a oneof's last member and a map key's last entry stay, unknown fields and
-// closed enums' unknown numbers are kept apart, extensions that the schema has are decoded.
+// closed enums' unknown numbers are ignored, extensions that the schema has are decoded.
 // Malformed bytes, strings that are not UTF-8 where the field demands it, a required field that is
 // missing, and more than `arena` has room for are errors. The memory is that of `arena`, on failure
 // too, and it does not refer to `bytes`.
 int p2e_dynamic_decode(const struct p2e_message *type, struct p2e_bytes bytes,
                        struct p2e_arena *arena, const struct p2e_dynamic **message,
                        struct p2e_error *err);
+// The same, and keeps what the schema does not know, for p2e_dynamic_unknowns.
+int p2e_dynamic_decode_all(const struct p2e_message *type, struct p2e_bytes bytes,
+                           struct p2e_arena *arena, const struct p2e_dynamic **message,
+                           struct p2e_error *err);
 
 // In all of these `field` is a field or an extension of the message's type.
 

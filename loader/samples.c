@@ -106,8 +106,8 @@ bool p2e_samples_next(struct p2e_samples *samples, struct p2e_sample *sample, vo
         if (!size)
             return false;
         // Whoever moves the position has a whole copy: nothing is overwritten before.
-        if (!__atomic_compare_exchange_n(samples->consumed, &at, at + size, false,
-                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        if (!__atomic_compare_exchange_n(samples->consumed, &at, at + size, false, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_ACQUIRE))
             continue;
         if (is_ours)
             return true;

@@ -1,5 +1,5 @@
-// print SCHEMA INCLUDE TYPE text|json: prints the messages of standard input, one in hex a line, and
-// a line "." behind each; "refused" for what cannot be decoded.
+// print SCHEMA INCLUDE TYPE text|json: prints the messages of standard input, one in hex a line,
+// and a line "." behind each; "refused" for what cannot be decoded.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static void print(const struct p2e_message *type, struct p2e_bytes bytes, bool j
     _cleanup_(p2e_arena_free) struct p2e_arena arena = {.limit = (size_t)64 << 20};
     _cleanup_(p2e_buffer_free) struct p2e_buffer out = {0};
     const struct p2e_dynamic *message;
-    if (p2e_dynamic_decode(type, bytes, &arena, &message, NULL) < 0)
+    if (p2e_dynamic_decode_all(type, bytes, &arena, &message, NULL) < 0)
         p2e_buffer_puts(&out, "refused\n");
     else if (json)
         p2e_print_json(type, message, &out);
