@@ -107,7 +107,8 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_AGENT) $(OBJ_COMP) $(OBJ_BOTH)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) -lcmocka
 .SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/%.o)
 
-include demo/demo.mk tests/bulk/bulk.mk tests/compiler/regex.mk tests/loader/loader.mk \
+include demo/demo.mk tests/bulk/bulk.mk tests/compiler/print.mk tests/compiler/regex.mk \
+        tests/loader/loader.mk \
         tests/oracle/oracle.mk tests/fuzz/fuzz.mk tests/kernels/kernels.mk bench/bench.mk
 
 # ---- What people type ---------------------------------------------------------------------------
@@ -121,7 +122,8 @@ demo:
 	/usr/bin/python3 demo/run.py
 
 # Everything that tests run: they build nothing themselves.
-programs: all unit-tests demo-programs bulk-programs loader-programs regex-programs oracle-programs
+programs: all unit-tests demo-programs bulk-programs loader-programs print-programs regex-programs \
+          oracle-programs
 
 # TESTS=tests/cli runs a part.
 test:

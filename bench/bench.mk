@@ -2,7 +2,7 @@
 # BENCH_OPTIONS="--rounds 3 --kinds search" makes it short.
 BENCH     := $(BUILD)/bench
 BENCH_BIN := $(addprefix $(BENCH)/,verdict server sender cost bind)
-BENCH_PARTS := bench-verdict bench-server bench-growth bench-overheads
+BENCH_PARTS := bench-verdict bench-server bench-growth bench-overheads bench-tail
 
 .PHONY: bench $(BENCH_PARTS) bench-programs
 # One after another, whatever -j says: they would measure each other.

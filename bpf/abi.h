@@ -53,10 +53,11 @@ struct p2e_blob {
 
 #define P2E_MAP_SLOT "p2e_slot" // PROG_ARRAY, one entry: the judge
 // ARRAY of walker states, see P2E_STATES_SHARED. It can be mapped into memory, and each value
-// begins with the counters of what that state has judged: __u64, by enum p2e_counter. (A map of
-// their own would be another page to reach for each message; that is a quarter of a short message's
-// verdict.) What else a value holds is not for others to see: messages.
+// begins with words, __u64, for user space: by enum p2e_state_word. (A map of counters alone would
+// be another page to reach for each message; that is a quarter of a short message's verdict.) What
+// else a value holds is not for others to see: messages.
 #define P2E_MAP_STATE    "p2e_state"
+#define P2E_MAP_SAMPLES  "p2e_samples"     // RINGBUF of struct p2e_sample, each with its message
 #define P2E_MAP_DISTINCT "p2e_distinct"    // ARRAY, only where rules need it: a value a state
 #define P2E_MAP_OPTIONS  ".rodata.options" // one struct p2e_options
 #define P2E_MAP_META     ".rodata.meta"    // a struct p2e_meta and its texts
@@ -68,10 +69,18 @@ struct p2e_blob {
 #define P2E_PIN_STATE   "state"
 #define P2E_PIN_META    "meta"
 #define P2E_PIN_OPTIONS "options"
+#define P2E_PIN_SAMPLES "samples"
 
 // How a walker state is found. In softirq (UDP) one per CPU does, indexed by CPU. UNIX sockets run
 // the filter in the sender's context, where it may be preempted: states are claimed from a pool.
 #define P2E_STATES_SHARED 32 // how many the pool has
+
+enum p2e_state_word {
+    // How many samples the state may still write. Whoever wants to see some sets it, again and
+    // again: that is the rate.
+    P2E_WORD_BUDGET,
+    P2E_WORD_COUNTERS, // the first of what the state has judged, by enum p2e_counter
+};
 
 // Set by whoever loads, before loading; constant for the verifier.
 struct p2e_options {
@@ -95,6 +104,26 @@ enum p2e_counter {
 };
 
 #define P2E_MAX_RULES 1024
+
+// ---- Samples ------------------------------------------------------------------------------------
+// One a message that was dropped, or would have been (monitor), as long as there is a budget. The
+// buffer has room for a burst of long ones; what does not fit in is lost.
+#define P2E_SAMPLES_SIZE 262144 // of the ring buffer: a power of two
+#define P2E_SAMPLE_MAX   4096   // bytes of a message that a sample has at most
+
+enum p2e_sample_family { P2E_SAMPLE_NO_ADDRESS, P2E_SAMPLE_IPV4, P2E_SAMPLE_IPV6 };
+
+struct p2e_sample {
+    __u64 time;     // nanoseconds of CLOCK_BOOTTIME
+    __u32 verdict;  // enum p2e_counter, P2E_COUNT_RULES + i for rule i
+    __u32 fault;    // of a malformed message: offset of the field that is at fault
+    __u32 size;     // of the message; of an aggregated one, of all that came together
+    __u32 included; // how many bytes of it follow this header: its first ones
+    __u16 family;   // enum p2e_sample_family: of the sender's address, which UDP has
+    __u16 port;     // of the sender
+    __u32 reserved;
+    __u8 address[16]; // in network order, IPv4 in the first four bytes
+};
 
 #define P2E_KERNEL(major, minor) ((major) << 16 | (minor))
 #define P2E_KERNEL_NOW           P2E_KERNEL(6, 1) // bpf_ktime_get_tai_ns() in a socket filter

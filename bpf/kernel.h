@@ -55,6 +55,15 @@ enum p2e_bpf_map_flag {
 enum p2e_bpf_map_type {
     BPF_MAP_TYPE_ARRAY = 2,
     BPF_MAP_TYPE_PROG_ARRAY = 3,
+    BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum p2e_bpf_header {
+    BPF_HDR_START_NET = 1, // offsets count from the IP header
+};
+
+enum p2e_bpf_ringbuf_flag {
+    BPF_RB_NO_WAKEUP = 1, // readers come by themselves
 };
 
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
@@ -62,6 +71,10 @@ static u32 (*bpf_get_prandom_u32)(void) __attribute__((unused)) = (void *)7;
 static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
 static long (*bpf_tail_call)(void *context, void *map, u32 index) = (void *)12;
 static long (*bpf_skb_load_bytes)(const void *skb, u32 offset, void *to, u32 size) = (void *)26;
+static long (*bpf_skb_load_bytes_relative)(const void *skb, u32 offset, void *to, u32 size,
+                                           u32 header) = (void *)68;
+static u64 (*bpf_ktime_get_boot_ns)(void) = (void *)125;
+static long (*bpf_ringbuf_output)(void *ringbuf, void *data, u64 size, u64 flags) = (void *)130;
 static u64 (*bpf_ktime_get_tai_ns)(void) __attribute__((unused)) = (void *)208;
 
 // Map definitions as libbpf reads them from BTF.

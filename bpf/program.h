@@ -4,6 +4,7 @@
 #ifndef P2E_BPF_PROGRAM_H
 #define P2E_BPF_PROGRAM_H
 
+#include "sample.h"
 #include "walk.h"
 
 #define P2E_DROP 0
@@ -17,7 +18,7 @@ struct {
 } p2e_slot SEC(".maps");
 
 // Counts a verdict (enum p2e_counter, rules included) and turns it into what the socket is told.
-static P2E_INLINE u32 p2e_conclude(struct p2e_state *s, u32 verdict)
+static P2E_INLINE u32 p2e_conclude(struct __sk_buff *skb, struct p2e_state *s, u32 verdict)
 {
     if (s->options.probe)
         return verdict + 1;
@@ -25,18 +26,25 @@ static P2E_INLINE u32 p2e_conclude(struct p2e_state *s, u32 verdict)
     OPAQUE(counter);
     if (counter < P2E_COUNTERS)
         s->counters[counter]++;
-    return verdict == P2E_COUNT_PASSED || s->options.monitor ? P2E_PASS : P2E_DROP;
+    if (verdict == P2E_COUNT_PASSED)
+        return P2E_PASS;
+    if (unlikely(s->budget))
+        p2e_sample(skb, s, verdict);
+    return s->options.monitor ? P2E_PASS : P2E_DROP;
 }
 
 // No state is this message's own: it is counted in one that may be another's, who does not touch
 // this counter.
-static P2E_INLINE u32 p2e_conclude_busy(void)
+static P2E_INLINE u32 p2e_conclude_busy(struct __sk_buff *skb)
 {
     if (p2e_options.probe)
         return P2E_COUNT_BUSY + 1;
     struct p2e_state *s = p2e_state_at(p2e_state_first());
-    if (s)
+    if (s) {
         __sync_fetch_and_add(&s->counters[P2E_COUNT_BUSY], 1);
+        if (unlikely(s->budget))
+            p2e_sample_busy(skb, s);
+    }
     return p2e_options.monitor ? P2E_PASS : P2E_DROP;
 }
 
@@ -60,9 +68,9 @@ SEC("socket") u32 p2e_judge(struct __sk_buff *skb)
 {
     struct p2e_state *s = p2e_state_get();
     if (!s)
-        return p2e_conclude_busy();
+        return p2e_conclude_busy(skb);
     p2e_prepare(s);
-    u32 result = p2e_conclude(s, p2e_judge_packet(skb, s));
+    u32 result = p2e_conclude(skb, s, p2e_judge_packet(skb, s));
     p2e_state_put(s);
     return result;
 }
@@ -72,7 +80,7 @@ SEC("socket") u32 p2e_judge(struct __sk_buff *skb)
 SEC("socket") u32 p2e_entry(struct __sk_buff *skb)
 {
     bpf_tail_call(skb, &p2e_slot, 0);
-    return p2e_conclude_busy();
+    return p2e_conclude_busy(skb);
 }
 
 char p2e_license[] SEC("license") = "GPL";

@@ -37,6 +37,7 @@ struct p2e_frame {
 };
 
 struct p2e_state {
+    u64 budget; // enum p2e_state_word, up to the counters
     u64 counters[P2E_COUNTERS];
     struct p2e_options options; // a copy
     u32 claimed;                // shared states: in use
@@ -59,6 +60,7 @@ struct p2e_state {
     u64 table[P2E_TABLE_MASK + 1]; // a copy
 #endif
     struct p2e_frame frames[P2E_FRAMES];
+    struct p2e_sample sample; // right in front of the message: they are written as one
     u8 buffer[P2E_POSITIONS + 1 + 16] __attribute__((aligned(8)));
 #if P2E_SAVED
     u64 saved_value[P2E_SAVED]; // slots of elements around the one that is open

@@ -10,7 +10,7 @@ static const struct p2e_command *const commands[] = {
     &p2e_check_command,  &p2e_compile_command, &p2e_run_command,     &p2e_load_command,
     &p2e_reload_command, &p2e_unload_command,  &p2e_agent_command,   &p2e_attach_command,
     &p2e_detach_command, &p2e_eval_command,    &p2e_explain_command, &p2e_status_command,
-    &p2e_top_command,
+    &p2e_tail_command,   &p2e_top_command,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 

@@ -5,7 +5,6 @@
 
 #include "base/cleanup.h"
 #include "base/utf8.h"
-#include "compiler/wire.h"
 
 struct slot {
     union p2e_dynamic_value *values;
@@ -17,13 +16,22 @@ struct p2e_dynamic {
     struct slot *slots; // one a field, then one an extension; NULL as long as none was set
     const struct p2e_field **chosen; // one a oneof: its member that is set
     bool unknown_number;             // of a closed enum was met
+    bool keeps_unknown;              // it is a struct whole
     uint32_t unknown_field;          // number of one that was met, 0 for none
+};
+
+// With what the schema does not know, which annotations, of which there may be many, do not need.
+struct whole {
+    struct p2e_dynamic known;
+    struct p2e_wire_field *unknowns;
+    size_t count, capacity;
 };
 
 struct decoder {
     struct p2e_arena *arena;
     struct p2e_error *err;
     const struct p2e_message *type; // of the whole message, for errors
+    bool keeps_unknown;
 };
 
 // ---- Asking -------------------------------------------------------------------------------------
@@ -106,6 +114,14 @@ union p2e_dynamic_value p2e_dynamic_get(const struct p2e_dynamic *message,
     return number(field->type, field->default_bits);
 }
 
+const struct p2e_wire_field *p2e_dynamic_unknowns(const struct p2e_dynamic *message, size_t *count)
+{
+    const struct whole *whole = (const struct whole *)message;
+    bool is_kept = message && message->keeps_unknown;
+    *count = is_kept ? whole->count : 0;
+    return is_kept ? whole->unknowns : NULL;
+}
+
 uint32_t p2e_dynamic_unknown(const struct p2e_dynamic *message)
 {
     return message ? message->unknown_field : 0;
@@ -178,6 +194,41 @@ static int keep(const struct decoder *d, struct p2e_dynamic *m, const struct p2e
     return 0;
 }
 
+static bool make_unknown_room(const struct decoder *d, struct whole *m)
+{
+    if (m->count < m->capacity)
+        return true;
+    size_t capacity = m->capacity ? 2 * m->capacity : 4;
+    struct p2e_wire_field *grown = p2e_arena_array(d->arena, capacity, sizeof(*grown));
+    if (!grown)
+        return false;
+    if (m->count > 0)
+        memcpy(grown, m->unknowns, m->count * sizeof(*grown));
+    m->unknowns = grown;
+    m->capacity = capacity;
+    return true;
+}
+
+// `sent` refers to what is being decoded.
+static int keep_unknown(const struct decoder *d, struct p2e_dynamic *m, struct p2e_wire_field sent)
+{
+    struct whole *whole = (struct whole *)m;
+    size_t size = 0;
+    if (!m->keeps_unknown)
+        return 0;
+    if (sent.type == P2E_WIRE_BYTES || sent.type == P2E_WIRE_GROUP_BEGIN) {
+        size = p2e_wire_size(&sent.content);
+        char *copy = p2e_arena_copy(d->arena, sent.content.at, size);
+        if (!copy)
+            return too_large(d);
+        sent.content = p2e_wire_of(copy, size);
+    }
+    if (!make_unknown_room(d, whole))
+        return too_large(d);
+    whole->unknowns[whole->count++] = sent;
+    return 0;
+}
+
 // A field without presence that is sent as its default is as good as absent.
 static int keep_default(struct p2e_dynamic *m, const struct p2e_field *field)
 {
@@ -246,7 +297,9 @@ static int decode_number(const struct decoder *d, struct p2e_dynamic *m,
     if (field->enumeration && field->enumeration->closed &&
         !p2e_enum_number(field->enumeration, (int32_t)bits)) {
         m->unknown_number = true;
-        return 0;
+        return keep_unknown(d, m,
+                            (struct p2e_wire_field){
+                                .number = field->number, .type = P2E_WIRE_VARINT, .value = bits});
     }
     if (bits == 0 && !has_presence(field))
         return keep_default(m, field);
@@ -299,9 +352,12 @@ static int decode_message(const struct decoder *d, struct p2e_wire *wire, uint32
 
 static struct p2e_dynamic *new_message(const struct decoder *d, const struct p2e_message *type)
 {
-    struct p2e_dynamic *m = p2e_arena_new(d->arena, struct p2e_dynamic);
-    if (m)
-        m->type = type;
+    struct p2e_dynamic *m = d->keeps_unknown ? (void *)p2e_arena_new(d->arena, struct whole)
+                                             : p2e_arena_new(d->arena, struct p2e_dynamic);
+    if (!m)
+        return NULL;
+    m->type = type;
+    m->keeps_unknown = d->keeps_unknown;
     return m;
 }
 
@@ -329,7 +385,7 @@ static int decode_submessage(const struct decoder *d, struct p2e_wire *wire,
                        inner) < 0)
         return -1;
     if (field->map && inner->unknown_number)
-        return 0; // the whole entry is an unknown field
+        return keep_unknown(d, m, *sent); // the whole entry
     return keep(d, m, field, (union p2e_dynamic_value){.message = inner});
 }
 
@@ -340,14 +396,17 @@ static const struct p2e_field *find_field(const struct p2e_message *type, uint32
 }
 
 static int decode_unknown(const struct decoder *d, struct p2e_wire *wire,
-                          const struct p2e_wire_field *sent, unsigned depth)
+                          const struct p2e_wire_field *sent, unsigned depth, struct p2e_dynamic *m)
 {
+    struct p2e_wire_field unknown = *sent;
     if (sent->type != P2E_WIRE_GROUP_BEGIN)
-        return 0;
+        return keep_unknown(d, m, unknown);
+    unknown.content.at = wire->at;
     if (depth >= P2E_DYNAMIC_DEPTH_MAX ||
         !p2e_wire_skip_group(wire, sent->number, P2E_DYNAMIC_DEPTH_MAX - depth - 1))
         return malformed(d);
-    return 0;
+    unknown.content.end = wire->at;
+    return keep_unknown(d, m, unknown);
 }
 
 static int decode_field(const struct decoder *d, struct p2e_wire *wire,
@@ -356,14 +415,14 @@ static int decode_field(const struct decoder *d, struct p2e_wire *wire,
     const struct p2e_field *field = find_field(m->type, sent->number);
     if (!field) {
         m->unknown_field = sent->number;
-        return decode_unknown(d, wire, sent, depth);
+        return decode_unknown(d, wire, sent, depth, m);
     }
     enum p2e_wire_type expected = wire_type_of(field->type);
     bool is_number = !field->message && !is_text(field);
     if (field->repeated && is_number && sent->type == P2E_WIRE_BYTES)
         return decode_packed(d, m, field, sent->content);
     if (sent->type != expected)
-        return decode_unknown(d, wire, sent, depth);
+        return decode_unknown(d, wire, sent, depth, m);
     if (field->message)
         return decode_submessage(d, wire, sent, depth, m, field);
     if (is_number)
@@ -479,17 +538,29 @@ static int finish(const struct decoder *d, const struct p2e_dynamic *m)
     return 0;
 }
 
-int p2e_dynamic_decode(const struct p2e_message *type, struct p2e_bytes bytes,
-                       struct p2e_arena *arena, const struct p2e_dynamic **message,
-                       struct p2e_error *err)
+static int decode(struct decoder d, struct p2e_bytes bytes, const struct p2e_dynamic **message)
 {
-    struct decoder d = {arena, err, type};
     struct p2e_wire wire = p2e_wire_of(bytes.data, bytes.size);
-    struct p2e_dynamic *m = new_message(&d, type);
+    struct p2e_dynamic *m = new_message(&d, d.type);
     if (!m)
         return too_large(&d);
     *message = m;
     if (decode_message(&d, &wire, 0, 0, m) < 0)
         return -1;
     return finish(&d, m);
+}
+
+int p2e_dynamic_decode(const struct p2e_message *type, struct p2e_bytes bytes,
+                       struct p2e_arena *arena, const struct p2e_dynamic **message,
+                       struct p2e_error *err)
+{
+    return decode((struct decoder){.arena = arena, .err = err, .type = type}, bytes, message);
+}
+
+int p2e_dynamic_decode_all(const struct p2e_message *type, struct p2e_bytes bytes,
+                           struct p2e_arena *arena, const struct p2e_dynamic **message,
+                           struct p2e_error *err)
+{
+    return decode((struct decoder){.arena = arena, .err = err, .type = type, .keeps_unknown = true},
+                  bytes, message);
 }

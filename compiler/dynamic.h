@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "compiler/arena.h"
 #include "compiler/schema.h"
+#include "compiler/wire.h"
 
 #define P2E_DYNAMIC_DEPTH_MAX 100 // messages within messages, as protobuf's own parsers have it
 
@@ -28,13 +29,17 @@ union p2e_dynamic_value {
 
 // Decodes as every conforming parser does: the last occurrence wins, submessages merge, lists may
 // be packed or not, a oneof's last member and a map key's last entry stay, unknown fields and
-// closed enums' unknown numbers are ignored, extensions that the schema has are decoded. Malformed
-// bytes, strings that are not UTF-8 where the field demands it, a required field that is missing,
-// and more than `arena` has room for are errors. The memory is that of `arena`, on failure too, and
-// it does not refer to `bytes`.
+// closed enums' unknown numbers are ignored, extensions that the schema has are decoded.
+// Malformed bytes, strings that are not UTF-8 where the field demands it, a required field that is
+// missing, and more than `arena` has room for are errors. The memory is that of `arena`, on failure
+// too, and it does not refer to `bytes`.
 int p2e_dynamic_decode(const struct p2e_message *type, struct p2e_bytes bytes,
                        struct p2e_arena *arena, const struct p2e_dynamic **message,
                        struct p2e_error *err);
+// The same, and keeps what the schema does not know, for p2e_dynamic_unknowns.
+int p2e_dynamic_decode_all(const struct p2e_message *type, struct p2e_bytes bytes,
+                           struct p2e_arena *arena, const struct p2e_dynamic **message,
+                           struct p2e_error *err);
 
 // In all of these `field` is a field or an extension of the message's type.
 
@@ -55,6 +60,10 @@ union p2e_dynamic_value p2e_dynamic_at(const struct p2e_dynamic *message,
 const struct p2e_field *p2e_dynamic_next(const struct p2e_dynamic *message,
                                          const struct p2e_field *previous);
 
+// What the schema does not know, in the order in which it was sent: fields, numbers of closed enums
+// (a map's entry with one: the entry), values of another wire type than the field's. A group's
+// content ends with its end tag.
+const struct p2e_wire_field *p2e_dynamic_unknowns(const struct p2e_dynamic *message, size_t *count);
 // Number of a field of the message itself that the schema does not know; 0 for none.
 uint32_t p2e_dynamic_unknown(const struct p2e_dynamic *message);
 

@@ -75,6 +75,7 @@ struct p2e_oneof {
 
 struct p2e_field {
     char *name; // a proto2 group's is its field name (lower case); an extension's its full name
+    char *json_name; // what JSON calls it, of an extension the same as `name`
     uint32_t number;
     enum p2e_type type;
     enum p2e_presence presence; // of a field that is not repeated

@@ -165,6 +165,27 @@ static int check_field(const struct p2e_schema_context *c, const struct p2e_fiel
     return 0;
 }
 
+// ---- Name in JSON -------------------------------------------------------------------------------
+
+// protoc fills it in, others need not: "lower_camel" is "lowerCamel".
+static int set_json_name(const struct p2e_schema_context *c, struct p2e_field *field,
+                         const field_proto *proto)
+{
+    const char *name = proto->json_name && !field->extension ? proto->json_name : field->name;
+    char *to = field->json_name = p2e_arena_copy(c->arena, name, strlen(name));
+    if (!to)
+        return p2e_schema_out_of_memory(c);
+    if (name == proto->json_name || field->extension)
+        return 0;
+    for (const char *at = name; *at; at++) {
+        if (*at != '_')
+            *to++ =
+                at > name && at[-1] == '_' && *at >= 'a' && *at <= 'z' ? *at - ('a' - 'A') : *at;
+    }
+    *to = '\0';
+    return 0;
+}
+
 // ---- All of it ----------------------------------------------------------------------------------
 
 int p2e_schema_field(const struct p2e_schema_context *c, const field_proto *proto,
@@ -174,6 +195,8 @@ int p2e_schema_field(const struct p2e_schema_context *c, const field_proto *prot
     struct p2e_features features = *around;
 
     if (set_number(c, proto, field) < 0)
+        return -1;
+    if (set_json_name(c, field, proto) < 0)
         return -1;
     field->repeated = proto->label == LABEL(REPEATED);
     if (p2e_schema_features_merge(options, P2E_FEATURES_OF_FIELD, field->name, &features, c->err) <

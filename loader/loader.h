@@ -41,9 +41,9 @@ void p2e_object_close(struct p2e_object *object);
 // ---- Programs in the kernel ---------------------------------------------------------------------
 // Descriptors of one loaded filter, -1 for what is not held. All are close-on-exec.
 struct p2e_handles {
-    int entry, judge, slot, state, meta, options;
+    int entry, judge, slot, state, meta, options, samples;
 };
-#define P2E_NO_HANDLES ((struct p2e_handles){-1, -1, -1, -1, -1, -1})
+#define P2E_NO_HANDLES ((struct p2e_handles){-1, -1, -1, -1, -1, -1, -1})
 
 void p2e_handles_close(struct p2e_handles *handles);
 
@@ -69,12 +69,14 @@ void p2e_options_for(enum p2e_transport transport, enum p2e_mode mode, struct p2
 // Whoever writes holds an exclusive flock(2) on the folder pin_dir meanwhile, which death releases;
 // the functions that write take it, and wait for some seconds. Readers need none: they see all of a
 // filter's pins or none.
-// Opens pin_dir/NAME read-only (no privilege needed, but for the states, which hold messages: they
-// stay -1 where this process may not read them). 1: opened, *handles and *description filled;
-// 0: there is no such pin; -1: there is something, and it is not a filter of ours of this ABI.
+// Opens pin_dir/NAME read-only (no privilege needed, but for the states and the samples, which
+// hold messages: they stay -1 where this process may not read them). 1: opened, *handles and
+// *description filled; 0: there is no such pin; -1: there is something, and it is not a filter of
+// ours of this ABI.
 int p2e_pins_open(const char *pin_dir, const char *name, struct p2e_handles *handles,
                   struct p2e_description *description, struct p2e_error *err);
-// Puts the judge into the slot and pins all (0755 folder, 0444 pins, 0600 the states), under a
+// Puts the judge into the slot and pins all (0755 folder, 0444 pins, 0600 states and
+// samples), under a
 // temporary name first, then renamed. Fails if NAME is pinned already (errno EEXIST).
 int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_handles *handles,
                     struct p2e_error *err);

@@ -115,6 +115,7 @@ const struct p2e_part p2e_parts[P2E_PART_COUNT] = {
     {P2E_MAP_META, P2E_PIN_META, HANDLE(meta), false, BPF_MAP_TYPE_ARRAY, 0, false},
     {P2E_MAP_OPTIONS, P2E_PIN_OPTIONS, HANDLE(options), false, BPF_MAP_TYPE_ARRAY,
      sizeof(struct p2e_options), false},
+    {P2E_MAP_SAMPLES, P2E_PIN_SAMPLES, HANDLE(samples), false, BPF_MAP_TYPE_RINGBUF, 0, true},
 };
 
 int *p2e_part_handle(struct p2e_handles *handles, const struct p2e_part *part)

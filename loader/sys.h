@@ -32,7 +32,7 @@ struct p2e_part {
     uint32_t value_size; // of a map, 0 for any
     bool is_private;     // for its owner alone
 };
-#define P2E_PART_COUNT 6
+#define P2E_PART_COUNT 7
 extern const struct p2e_part p2e_parts[P2E_PART_COUNT];
 int *p2e_part_handle(struct p2e_handles *handles, const struct p2e_part *part);
 

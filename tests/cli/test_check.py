@@ -75,7 +75,7 @@ def test_clang_only_where_it_is_needed(compiled):
 def test_kernel_refuses_the_program(home):
     """A clang that compiles something else stands in for a filter that the verifier does not take."""
     beyond = "*(volatile u32 *)((char *)skb + 4096)"
-    wrong = f"s/return p2e_conclude_busy();/return {beyond};/"
+    wrong = f"s/return p2e_conclude_busy(skb);/return {beyond};/"
     script = f"#!/bin/sh\nsed '{wrong}' | exec clang \"$@\"\n"
     env = {"P2E_CLANG": str(home.write("clang", script, 0o755))}
     VERIFIER_LOG.unlink(missing_ok=True)

@@ -54,6 +54,7 @@ struct {
 } p2e_slot SEC(".maps");
 
 struct fixture_state {
+    __u64 budget;
     __u64 counters[P2E_COUNT_RULES + FIXTURE_RULES];
 };
 
@@ -72,6 +73,22 @@ struct {
     __type(value, __u64);
 } p2e_distinct SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, P2E_SAMPLES_SIZE);
+} p2e_samples SEC(".maps");
+
+// A sample without its message.
+static __always_inline void sample(struct fixture_state *state, __u32 verdict)
+{
+    struct p2e_sample it = {.time = bpf_ktime_get_boot_ns(), .verdict = verdict};
+
+    if (!state->budget)
+        return;
+    state->budget--;
+    bpf_ringbuf_output(&p2e_samples, &it, sizeof(it), BPF_RB_NO_WAKEUP);
+}
+
 static __always_inline int finish(struct __sk_buff *skb, __u32 verdict)
 {
     __u32 first = 0;
@@ -79,6 +96,8 @@ static __always_inline int finish(struct __sk_buff *skb, __u32 verdict)
 
     if (state && verdict < P2E_COUNT_RULES + FIXTURE_RULES)
         __sync_fetch_and_add(&state->counters[verdict], 1);
+    if (state && verdict != P2E_COUNT_PASSED)
+        sample(state, verdict);
     if (p2e_options.probe)
         return verdict + 1;
     return verdict == P2E_COUNT_PASSED || p2e_options.monitor ? -1 : 0;

@@ -55,7 +55,8 @@ def test_pins_are_open_to_all_whatever_the_umask(site):
     assert stat.S_IMODE(site.pin_dir.stat().st_mode) == 0o755
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     pins = {p.name: stat.S_IMODE(p.stat().st_mode) for p in folder.iterdir()}
-    assert pins == {**dict.fromkeys(["entry", "judge", "slot", "meta", "options"], 0o444), "state": 0o600}
+    assert pins == {**dict.fromkeys(["entry", "judge", "slot", "meta", "options"], 0o444),
+                    **dict.fromkeys(["state", "samples"], 0o600)}
     assert [p.name for p in site.pin_dir.iterdir()] == ["first"]
 
 

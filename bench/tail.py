@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+"""What it costs a server under a flood of junk that somebody looks at what is dropped: the same traffic
+without a tail and with one, by turns."""
+
+import collections
+import os
+import signal
+import subprocess
+
+import common
+import kinds
+import server
+
+JUNK = 99  # percent
+FORMS = ("alone", "tail")
+READY = "looking at what is dropped"
+
+
+class Tail:
+    """A running `p2e tail`, and the CPU that it took once it has ended."""
+
+    def __init__(self, config):
+        command = [common.P2E, "tail", "-c", config]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if READY in line:
+                break
+
+    def stop(self):
+        """Microseconds."""
+        self.process.send_signal(signal.SIGTERM)
+        _, status, used = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.process.stderr.close()
+        return (used.ru_utime + used.ru_stime) * 1e6
+
+
+def run_once(case, config, form):
+    tail = Tail(config) if form == "tail" else None
+    try:
+        found = server.run_once(case, config)
+    finally:
+        tail_us = tail.stop() if tail else 0
+    return {"server_us": found["server_us"], "total_us": found["total_us"], "tail_ms": tail_us / 1e3}
+
+
+def experiment(options, config):
+    runs = collections.defaultdict(list)
+    cases = [server.Case(transport, kind, JUNK, "p2e", "lossless")
+             for kind in options.kinds for transport in server.TRANSPORTS]
+    for case in cases:
+        server.run_once(case, config)  # pins what a tail looks at
+    for _ in range(options.rounds):
+        for case in cases:
+            for form in FORMS:
+                runs[case, form].append(run_once(case, config, form))
+    return [{"transport": case.transport, "kind": case.kind, "form": form,
+             **{key: common.spread([run[key] for run in found]) for key in found[0]}}
+            for (case, form), found in runs.items()]
+
+
+def main():
+    options = common.options(__doc__)
+    config = common.prepare()
+    for kind in options.kinds:
+        server.write_traffic(kind, JUNK)
+    try:
+        rows = experiment(options, config)
+    finally:
+        common.remove_pins()
+    common.announce(f"{JUNK} % junk; medians of {options.rounds} rounds. Server, and server and sender: CPU, µs per "
+                    "accepted message. Tail: its own CPU, protoc at its start included, ms.")
+    common.table(["transport", "kind", "form", "server", "total", "tail"],
+                 [[row["transport"], row["kind"], row["form"],
+                   *(row[key]["median"] for key in ("server_us", "total_us", "tail_ms"))] for row in rows])
+    common.save("tail", rows)
+
+
+if __name__ == "__main__":
+    main()
