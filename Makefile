@@ -29,25 +29,28 @@ ROOMS_BOTH := base config loader
 SRC_BOTH := $(foreach r,$(ROOMS_BOTH),$(wildcard $(r)/*.c))
 SRC_SHIM := $(wildcard shim/*.c)
 SRC_COMP := $(wildcard compiler/*.c)
+SRC_AGENT := $(wildcard agent/*.c)
 SRC_CLI  := $(wildcard cli/*.c)
 HEADERS_BPF := $(wildcard bpf/*.h)
 
 OBJ_BOTH := $(SRC_BOTH:%.c=$(BUILD)/%.o)
 OBJ_COMP := $(SRC_COMP:%.c=$(BUILD)/%.o) \
             $(patsubst %,$(BUILD)/gen/%.o,descriptor.pb-c bpf_sources unicode)
+OBJ_AGENT := $(SRC_AGENT:%.c=$(BUILD)/%.o)
 OBJ_CLI  := $(SRC_CLI:%.c=$(BUILD)/%.o)
 OBJ_SHIM := $(SRC_BOTH:%.c=$(BUILD)/pic/%.o) $(SRC_SHIM:%.c=$(BUILD)/pic/%.o)
 
 LIBS_CLI  := -lbpf -lprotobuf-c -lconfig -lmd
+LIBS_AGENT := -lmicrohttpd
 # Linked in statically and hidden: a server gets no library that it did not ask for.
 LIBS_SHIM := -l:libconfig.a -Wl,--wrap=stdin,--wrap=stdout,--wrap=stderr
 
 .PHONY: all
 all: $(BUILD)/p2e $(BUILD)/libp2e.so
 
-$(BUILD)/p2e: $(OBJ_CLI) $(OBJ_COMP) $(OBJ_BOTH)
+$(BUILD)/p2e: $(OBJ_CLI) $(OBJ_AGENT) $(OBJ_COMP) $(OBJ_BOTH)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) $(LIBS_AGENT)
 
 $(BUILD)/libp2e.so: $(OBJ_SHIM) shim/libp2e.map
 	$(SAY) LINK $@
@@ -106,7 +109,8 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_COMP) $(OBJ_BOTH)
 .SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/%.o)
 
 include demo/demo.mk tests/bulk/bulk.mk tests/compiler/regex.mk tests/loader/loader.mk \
-        tests/oracle/oracle.mk tests/fuzz/fuzz.mk tests/kernels/kernels.mk bench/bench.mk
+        tests/agent/agent.mk tests/oracle/oracle.mk tests/fuzz/fuzz.mk tests/kernels/kernels.mk \
+        bench/bench.mk
 
 # ---- What people type ---------------------------------------------------------------------------
 .PHONY: deps demo test programs
@@ -119,7 +123,8 @@ demo:
 	/usr/bin/python3 demo/run.py
 
 # Everything that tests run: they build nothing themselves.
-programs: all unit-tests demo-programs bulk-programs loader-programs regex-programs oracle-programs
+programs: all unit-tests demo-programs bulk-programs loader-programs regex-programs oracle-programs \
+          agent-programs
 
 # TESTS=tests/cli runs a part.
 test:

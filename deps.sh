@@ -6,7 +6,7 @@ set -eu
 
 build='gcc libc6-dev make clang llvm libbpf-dev libelf-dev zlib1g-dev libconfig-dev
     libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev libmd-dev
-    unicode-data'
+    libmicrohttpd-dev unicode-data'
 demo="$build python3 util-linux"
 test="$demo libcmocka-dev python3-pytest python3-protobuf libcap2-bin iproute2
     collectd-core php8.2-cli php8.2-pinba nodejs default-jdk-headless strace ltrace

@@ -18,7 +18,7 @@ struct p2e_command {
 };
 
 extern const struct p2e_command p2e_check_command, p2e_compile_command, p2e_eval_command,
-    p2e_explain_command, p2e_run_command, p2e_status_command;
+    p2e_explain_command, p2e_metrics_command, p2e_run_command, p2e_status_command;
 
 // Prints "p2e NAME: TEXT" to standard error and returns P2E_EXIT_FAILED.
 int p2e_fail(const struct p2e_command *command, const struct p2e_error *err);
