@@ -19,7 +19,8 @@ INSTALLED := \
     $(docdir):config/p2e.conf.sample:p2e.conf.sample \
     $(foreach page,$(wildcard docs/*.md),$(docdir):$(page):$(notdir $(page))) \
     $(docdir)/examples:contrib/systemd/p2e-preload.conf:p2e-preload.conf \
-    $(docdir)/examples:contrib/grafana/p2e.json:grafana.json
+    $(docdir)/examples:contrib/grafana/p2e.json:grafana.json \
+    $(docdir)/examples:contrib/seccomp/p2e.jq:p2e.jq
 part = $(word $(2),$(subst :, ,$(1)))
 target = $(DESTDIR)$(call part,$(1),1)/$(call part,$(1),3)
 
