@@ -191,14 +191,6 @@ int p2e_metrics_print(const struct p2e_config *config, const struct p2e_reloads 
 }
 
 // ---- Health -------------------------------------------------------------------------------------
-static void print_reason(const struct p2e_survey *survey, struct p2e_buffer *out)
-{
-    p2e_buffer_printf(out, "%s: ", survey->filter->name);
-    for (const char *c = survey->reason.text; *c; c++)
-        p2e_buffer_add(out, *c == '\n' ? " " : c, 1);
-    p2e_buffer_puts(out, "\n");
-}
-
 bool p2e_metrics_health(const struct p2e_config *config, struct p2e_buffer *out)
 {
     bool healthy = true;
@@ -207,7 +199,7 @@ bool p2e_metrics_health(const struct p2e_config *config, struct p2e_buffer *out)
         p2e_survey_take(config, &config->filters[i], &survey);
         if (survey.is_up)
             continue;
-        print_reason(&survey, out);
+        p2e_buffer_printf(out, "%s: %s\n", survey.filter->name, survey.reason.text);
         healthy = false;
     }
     if (healthy)
