@@ -56,10 +56,8 @@ void p2e_metrics_stop(struct p2e_metrics *metrics); // NULL: nothing
 // Where it listens.
 uint16_t p2e_metrics_port(const struct p2e_metrics *metrics);
 
-// To be polled for POLLIN, for so many milliseconds (-1: for ever); after either, p2e_metrics_run
-// does what there is to do. It does not wait.
+// To be polled for POLLIN; p2e_metrics_run then does what there is to do, and does not wait.
 int p2e_metrics_fd(const struct p2e_metrics *metrics);
-int p2e_metrics_timeout(const struct p2e_metrics *metrics);
 void p2e_metrics_run(struct p2e_metrics *metrics);
 
 #endif

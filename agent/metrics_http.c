@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 
 #include "agent/metrics.h"
 #include "base/cleanup.h"
@@ -18,6 +20,8 @@ struct p2e_metrics {
     struct MHD_Daemon *daemon;
     struct p2e_metrics_source source;
     uint16_t port;
+    int timer;  // when a connection may have been idle for too long
+    int either; // an epoll descriptor: the daemon's, or the timer
 };
 
 // ---- Answers ------------------------------------------------------------------------------------
@@ -169,25 +173,50 @@ static uint16_t port_of(int fd)
 }
 
 // ---- The server ---------------------------------------------------------------------------------
+static struct MHD_Daemon *start_daemon(struct p2e_metrics *metrics, int fd)
+{
+    return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handle, metrics, MHD_OPTION_LISTEN_SOCKET,
+                            fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_SIZE,
+                            MHD_OPTION_END);
+}
+
+static int add(int set, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int join(struct p2e_metrics *metrics)
+{
+    int daemon = MHD_get_daemon_info(metrics->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    metrics->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    metrics->either = epoll_create1(EPOLL_CLOEXEC);
+    if (metrics->timer < 0 || metrics->either < 0 || add(metrics->either, daemon))
+        return -1;
+    return add(metrics->either, metrics->timer);
+}
+
 int p2e_metrics_start(const struct p2e_metrics_source *source, const char *listen_on,
                       struct p2e_metrics **metrics, struct p2e_error *err)
 {
     _cleanup_fd_ int fd = open_socket(listen_on, err);
     if (fd < 0)
         return -1;
-    _cleanup_free_ struct p2e_metrics *made = malloc(sizeof(*made));
+    struct p2e_metrics *made = malloc(sizeof(*made));
     if (!made)
         return p2e_error_set(err, "out of memory");
-    *made = (struct p2e_metrics){.source = *source, .port = port_of(fd)};
-    made->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handle, made,
-                                    MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-                                    (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-                                    (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                                    (size_t)CONNECTION_SIZE, MHD_OPTION_END);
-    if (!made->daemon)
-        return p2e_error_set(err, "cannot start the server for metrics on %s: %m", listen_on);
-    fd = -1; // the daemon's
-    *metrics = TAKE_PTR(made);
+    *made = (struct p2e_metrics){.source = *source, .port = port_of(fd), .timer = -1, .either = -1};
+    made->daemon = start_daemon(made, fd);
+    if (made->daemon)
+        fd = -1; // the daemon's
+    if (!made->daemon || join(made)) {
+        p2e_error_set(err, "cannot start the server for metrics on %s: %m", listen_on);
+        p2e_metrics_stop(made);
+        return -1;
+    }
+    *metrics = made;
     return 0;
 }
 
@@ -195,7 +224,10 @@ void p2e_metrics_stop(struct p2e_metrics *metrics)
 {
     if (!metrics)
         return;
-    MHD_stop_daemon(metrics->daemon);
+    if (metrics->daemon)
+        MHD_stop_daemon(metrics->daemon);
+    p2e_cleanup_fd(&metrics->timer);
+    p2e_cleanup_fd(&metrics->either);
     free(metrics);
 }
 
@@ -206,15 +238,19 @@ uint16_t p2e_metrics_port(const struct p2e_metrics *metrics)
 
 int p2e_metrics_fd(const struct p2e_metrics *metrics)
 {
-    return MHD_get_daemon_info(metrics->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    return metrics->either;
 }
 
-int p2e_metrics_timeout(const struct p2e_metrics *metrics)
+// Setting it takes back that it has gone off. Zero would stop it.
+static void set_timer(const struct p2e_metrics *metrics)
 {
-    MHD_UNSIGNED_LONG_LONG milliseconds;
-    if (MHD_get_timeout(metrics->daemon, &milliseconds) != MHD_YES)
-        return -1;
-    return milliseconds < IDLE_SECONDS * 1000 ? (int)milliseconds : IDLE_SECONDS * 1000;
+    MHD_UNSIGNED_LONG_LONG wait;
+    struct itimerspec when = {0};
+    if (MHD_get_timeout(metrics->daemon, &wait) == MHD_YES) {
+        when.it_value.tv_sec = (time_t)(wait / 1000);
+        when.it_value.tv_nsec = (long)(wait % 1000) * 1000000 + 1;
+    }
+    timerfd_settime(metrics->timer, 0, &when, NULL);
 }
 
 void p2e_metrics_run(struct p2e_metrics *metrics)
@@ -223,4 +259,5 @@ void p2e_metrics_run(struct p2e_metrics *metrics)
     // at the end of the one that closes some.
     MHD_run(metrics->daemon);
     MHD_run(metrics->daemon);
+    set_timer(metrics);
 }

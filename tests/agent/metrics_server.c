@@ -49,7 +49,7 @@ static void serve(struct p2e_metrics *metrics, struct site *site)
         {.fd = STDIN_FILENO, .events = POLLIN},
         {.fd = p2e_metrics_fd(metrics), .events = POLLIN},
     };
-    while (poll(waiting, 2, p2e_metrics_timeout(metrics)) >= 0) {
+    while (poll(waiting, 2, -1) >= 0) {
         if (waiting[0].revents && !take_line(&site->reloads))
             return;
         p2e_metrics_run(metrics);

@@ -358,6 +358,14 @@ def test_connections_are_bounded(served):
     assert served.ask("/metrics")[0] == 200
 
 
+def test_idle_connection_is_closed(served):
+    with socket.create_connection(("127.0.0.1", served.port), 60) as idle:
+        idle.sendall(b"GET /metrics HTTP/1.1\r\n")
+        idle.settimeout(60)
+        while idle.recv(1000):
+            pass  # an answer that says so, or none
+
+
 def answered(connection):
     try:
         return connection.recv(1) != b""
