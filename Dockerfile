@@ -14,6 +14,7 @@ RUN make -C /src && strip --strip-unneeded /src/build/libp2e.so /src/build/p2e
 FROM docker.io/library/debian:bookworm-slim AS runtime
 RUN apt-get update -q \
     && apt-get install -y -q --no-install-recommends libbpf1 libprotobuf-c1 libconfig9 libmd0 \
+        libmicrohttpd12 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY --from=build /src/build/p2e /usr/bin/p2e
 COPY --from=build /src/build/libp2e.so /usr/lib/libp2e.so

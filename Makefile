@@ -6,6 +6,8 @@
 #   make bench      what verdicts, servers, growth and start cost; make bench-verdict one part
 #   make test       all tests
 #                   (both install what they need first)
+#   make install    DESTDIR and prefix (/usr/local) as usual; make uninstall takes it away
+#   make deb        Debian packages, in build/deb, tried
 #   make format     rewrite sources in the house style; make lint checks without writing
 #
 # SANITIZE=1 builds all user-space code with ASan and UBSan into build/sanitize.
@@ -21,7 +23,7 @@ BUILD  := build$(if $(SANITIZE),/sanitize)
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wundef
 CFLAGS  ?= -O2 -g
-CFLAGS  += -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -I. -I$(BUILD)/gen -fvisibility=hidden -MMD -MP \
+CFLAGS  += $(CPPFLAGS) -std=gnu17 $(WARNINGS) -D_GNU_SOURCE -I. -I$(BUILD)/gen -fvisibility=hidden -MMD -MP \
            $(if $(SANITIZE),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all)
 LDFLAGS += $(if $(SANITIZE),-fsanitize=address -fsanitize=undefined)
 
@@ -41,6 +43,7 @@ OBJ_CLI  := $(SRC_CLI:%.c=$(BUILD)/%.o)
 OBJ_SHIM := $(SRC_BOTH:%.c=$(BUILD)/pic/%.o) $(SRC_SHIM:%.c=$(BUILD)/pic/%.o)
 
 LIBS_CLI  := -lbpf -lprotobuf-c -lconfig -lmd
+LIBS_AGENT := -lmicrohttpd
 # Linked in statically and hidden: a server gets no library that it did not ask for.
 LIBS_SHIM := -l:libconfig.a -Wl,--wrap=stdin,--wrap=stdout,--wrap=stderr
 
@@ -49,17 +52,20 @@ all: $(BUILD)/p2e $(BUILD)/libp2e.so
 
 $(BUILD)/p2e: $(OBJ_CLI) $(OBJ_AGENT) $(OBJ_COMP) $(OBJ_BOTH)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) $(LIBS_AGENT)
 
 $(BUILD)/libp2e.so: $(OBJ_SHIM) shim/libp2e.map
 	$(SAY) LINK $@
 	$(Q)$(CC) -shared $(LDFLAGS) -Wl,--version-script=shim/libp2e.map -Wl,--exclude-libs,ALL \
-	    -Wl,--gc-sections -Wl,-z,relro,-z,now $(if $(SANITIZE),,-Wl,--no-undefined) -o $@ $(OBJ_SHIM) $(LIBS_SHIM)
+	    -Wl,-soname,libp2e.so -Wl,--gc-sections -Wl,-z,relro,-z,now $(if $(SANITIZE),,-Wl,--no-undefined) -o $@ $(OBJ_SHIM) $(LIBS_SHIM)
 
 $(BUILD)/%.o: %.c | generated
 	$(Q)mkdir -p $(@D)
 	$(SAY) CC $<
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
+
+# Where Debian has a library of this architecture: p2e run looks for libp2e.so there, too.
+$(BUILD)/cli/run.o: CFLAGS += -DP2E_MULTIARCH='"$(shell $(CC) -print-multiarch)"'
 
 $(BUILD)/pic/%.o: %.c
 	$(Q)mkdir -p $(@D)
@@ -107,9 +113,9 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_AGENT) $(OBJ_COMP) $(OBJ_BOTH)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) -lcmocka
 .SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/%.o)
 
-include demo/demo.mk tests/bulk/bulk.mk tests/compiler/print.mk tests/compiler/regex.mk \
-        tests/loader/loader.mk \
-        tests/oracle/oracle.mk tests/fuzz/fuzz.mk tests/kernels/kernels.mk bench/bench.mk
+include demo/demo.mk tests/agent/agent.mk tests/bulk/bulk.mk tests/compiler/print.mk \
+        tests/compiler/regex.mk tests/loader/loader.mk tests/oracle/oracle.mk tests/fuzz/fuzz.mk \
+        tests/kernels/kernels.mk bench/bench.mk contrib/install.mk
 
 # ---- What people type ---------------------------------------------------------------------------
 .PHONY: deps demo test programs
@@ -122,8 +128,8 @@ demo:
 	/usr/bin/python3 demo/run.py
 
 # Everything that tests run: they build nothing themselves.
-programs: all unit-tests demo-programs bulk-programs loader-programs print-programs regex-programs \
-          oracle-programs
+programs: all unit-tests demo-programs agent-programs bulk-programs loader-programs print-programs \
+          regex-programs oracle-programs
 
 # TESTS=tests/cli runs a part.
 test:

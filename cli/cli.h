@@ -19,8 +19,8 @@ struct p2e_command {
 
 extern const struct p2e_command p2e_agent_command, p2e_attach_command, p2e_check_command,
     p2e_compile_command, p2e_detach_command, p2e_eval_command, p2e_explain_command,
-    p2e_load_command, p2e_reload_command, p2e_run_command, p2e_status_command, p2e_tail_command,
-    p2e_top_command, p2e_unload_command;
+    p2e_load_command, p2e_metrics_command, p2e_reload_command, p2e_run_command, p2e_status_command,
+    p2e_tail_command, p2e_top_command, p2e_unload_command;
 
 // Prints "p2e NAME: TEXT" to standard error and returns P2E_EXIT_FAILED.
 int p2e_fail(const struct p2e_command *command, const struct p2e_error *err);

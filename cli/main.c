@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/version.h"
 #include "cli/cli.h"
 
 static const struct p2e_command *const commands[] = {
-    &p2e_check_command,  &p2e_compile_command, &p2e_run_command,     &p2e_load_command,
-    &p2e_reload_command, &p2e_unload_command,  &p2e_agent_command,   &p2e_attach_command,
-    &p2e_detach_command, &p2e_eval_command,    &p2e_explain_command, &p2e_status_command,
-    &p2e_tail_command,   &p2e_top_command,
+    &p2e_check_command,   &p2e_compile_command, &p2e_run_command,     &p2e_load_command,
+    &p2e_reload_command,  &p2e_unload_command,  &p2e_agent_command,   &p2e_attach_command,
+    &p2e_detach_command,  &p2e_eval_command,    &p2e_explain_command, &p2e_status_command,
+    &p2e_metrics_command, &p2e_tail_command,    &p2e_top_command,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
@@ -49,12 +50,20 @@ static int print_overview(FILE *to)
     return to == stdout ? P2E_EXIT_OK : P2E_EXIT_USAGE;
 }
 
+static int print_version(void)
+{
+    puts("p2e " P2E_VERSION);
+    return P2E_EXIT_OK;
+}
+
 static int run(int argc, char **argv)
 {
     if (argc < 2)
         return print_overview(stderr);
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
         return print_overview(stdout);
+    if (!strcmp(argv[1], "--version"))
+        return print_version();
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (!strcmp(argv[1], commands[i]->name))
             return commands[i]->run(commands[i], argc - 1, argv + 1);

@@ -82,7 +82,8 @@ static int check_privilege(const struct p2e_config *config, const char *program,
 // Beside the command when it runs from the tree, else where it was installed.
 static int find_library(char *path, size_t size, struct p2e_error *err)
 {
-    static const char *const places[] = {LIBRARY, "../lib/" LIBRARY, "../lib/p2e/" LIBRARY};
+    static const char *const places[] = {
+        LIBRARY, "../lib/" LIBRARY, "../lib/" P2E_MULTIARCH "/" LIBRARY, "../lib/p2e/" LIBRARY};
     char self[2048];
     ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
     if (length < 0)

@@ -23,7 +23,7 @@ static const char *reason_name(uint32_t verdict)
 }
 
 // The number of the rule that the message broke, -1 for none that the filter has.
-static int64_t rule_of(const struct p2e_watch *watch, const struct p2e_sample *sample)
+static int64_t rule_of(const struct p2e_follow *watch, const struct p2e_sample *sample)
 {
     int64_t rule = (int64_t)sample->verdict - P2E_COUNT_RULES;
     return rule < watch->description.rule_count ? rule : -1;
@@ -82,7 +82,7 @@ static size_t whole_fields(const void *message, size_t size)
 }
 
 // Appends nothing and returns false where it is to be shown in hex.
-static bool print_decoded(const struct p2e_watch *watch, const struct p2e_sample *sample,
+static bool print_decoded(const struct p2e_follow *watch, const struct p2e_sample *sample,
                           const void *message, enum p2e_sample_format format,
                           struct p2e_buffer *out)
 {
@@ -149,7 +149,7 @@ static void print_safe(const char *text, struct p2e_buffer *out)
     }
 }
 
-static void print_reason(const struct p2e_watch *watch, const struct p2e_sample *sample,
+static void print_reason(const struct p2e_follow *watch, const struct p2e_sample *sample,
                          struct p2e_buffer *out)
 {
     int64_t rule = rule_of(watch, sample);
@@ -166,7 +166,7 @@ static void print_reason(const struct p2e_watch *watch, const struct p2e_sample 
     print_safe(watch->description.rule_messages[rule], out);
 }
 
-static void print_head(const struct p2e_watch *watch, const struct p2e_sample *sample,
+static void print_head(const struct p2e_follow *watch, const struct p2e_sample *sample,
                        struct p2e_buffer *out)
 {
     print_time(sample->time, out);
@@ -182,7 +182,7 @@ static void print_head(const struct p2e_watch *watch, const struct p2e_sample *s
     p2e_buffer_puts(out, "\n");
 }
 
-void p2e_sample_print(const struct p2e_watch *watch, const struct p2e_sample *sample,
+void p2e_sample_print(const struct p2e_follow *watch, const struct p2e_sample *sample,
                       const void *message, enum p2e_sample_format format, struct p2e_buffer *out)
 {
     _cleanup_(p2e_buffer_free) struct p2e_buffer decoded = {0};
@@ -203,7 +203,7 @@ static void add_text(const char *key, const char *text, struct p2e_buffer *out)
     p2e_print_json_string(text, strlen(text), out);
 }
 
-static void add_reason(const struct p2e_watch *watch, const struct p2e_sample *sample,
+static void add_reason(const struct p2e_follow *watch, const struct p2e_sample *sample,
                        struct p2e_buffer *out)
 {
     int64_t rule = rule_of(watch, sample);
@@ -224,7 +224,7 @@ static void add_source(const struct p2e_sample *sample, struct p2e_buffer *out)
         add_text("source", source.data, out);
 }
 
-static void add_message(const struct p2e_watch *watch, const struct p2e_sample *sample,
+static void add_message(const struct p2e_follow *watch, const struct p2e_sample *sample,
                         const void *message, enum p2e_sample_format format, struct p2e_buffer *out)
 {
     _cleanup_(p2e_buffer_free) struct p2e_buffer decoded = {0};
@@ -239,7 +239,7 @@ static void add_message(const struct p2e_watch *watch, const struct p2e_sample *
     p2e_buffer_puts(out, "\"");
 }
 
-void p2e_sample_print_json(const struct p2e_watch *watch, const struct p2e_sample *sample,
+void p2e_sample_print_json(const struct p2e_follow *watch, const struct p2e_sample *sample,
                            const void *message, enum p2e_sample_format format,
                            struct p2e_buffer *out)
 {

@@ -16,7 +16,7 @@
 
 #define RATE_DEFAULT 20
 #define RATE_MAX     10000
-#define TICK         (1000 / P2E_WATCH_TICKS) // milliseconds
+#define TICK         (1000 / P2E_FOLLOW_TICKS) // milliseconds
 
 struct settings {
     const char *config, *format_name, *rate_text, *count_text, *record;
@@ -29,7 +29,7 @@ struct settings {
 struct tail {
     const struct settings *settings;
     struct p2e_config config;
-    struct p2e_watch *watches;
+    struct p2e_follow *watches;
     size_t watch_count;
     FILE *record;
     unsigned long shown, unrecorded;
@@ -111,7 +111,7 @@ static void add_filter(struct tail *t, const struct p2e_filter *filter)
         if (t->watches[i].filter == filter)
             return;
     }
-    t->watches[t->watch_count++] = (struct p2e_watch){
+    t->watches[t->watch_count++] = (struct p2e_follow){
         .config = &t->config, .filter = filter, .credit = (double)t->settings->rate};
 }
 
@@ -139,7 +139,7 @@ static int choose(struct tail *t, char **names, struct p2e_error *err)
     return 0;
 }
 
-static void say_decoding(const struct p2e_watch *watch)
+static void say_decoding(const struct p2e_follow *watch)
 {
     if (!watch->type)
         fprintf(stderr, "p2e tail: filter \"%s\": its messages are shown in hex: %s\n",
@@ -150,8 +150,8 @@ static int open_first(struct tail *t, bool are_named, struct p2e_error *err)
 {
     size_t found = 0;
     for (size_t i = 0; i < t->watch_count; i++) {
-        struct p2e_watch *watch = &t->watches[i];
-        int result = p2e_watch_look(watch, err);
+        struct p2e_follow *watch = &t->watches[i];
+        int result = p2e_follow_look(watch, err);
         if (result < 0)
             return -1;
         if (!result && are_named)
@@ -207,7 +207,7 @@ static int flush_record(const struct tail *t, struct p2e_error *err)
 }
 
 // ---- Samples ------------------------------------------------------------------------------------
-static int show(struct tail *t, const struct p2e_watch *watch, const struct p2e_sample *sample,
+static int show(struct tail *t, const struct p2e_follow *watch, const struct p2e_sample *sample,
                 const void *message, struct p2e_error *err)
 {
     _cleanup_(p2e_buffer_free) struct p2e_buffer out = {0};
@@ -228,11 +228,11 @@ static bool is_done(const struct tail *t)
     return t->settings->count && t->shown >= t->settings->count;
 }
 
-static int show_all(struct tail *t, struct p2e_watch *watch, struct p2e_error *err)
+static int show_all(struct tail *t, struct p2e_follow *watch, struct p2e_error *err)
 {
     struct p2e_sample sample;
     char message[P2E_SAMPLE_MAX];
-    while (!is_done(t) && p2e_watch_next(watch, &sample, message)) {
+    while (!is_done(t) && p2e_follow_next(watch, &sample, message)) {
         if (show(t, watch, &sample, message, err) < 0)
             return -1;
     }
@@ -240,10 +240,10 @@ static int show_all(struct tail *t, struct p2e_watch *watch, struct p2e_error *e
 }
 
 // A filter that is replaced is followed. What stands in the way now may be gone with the next look.
-static void follow(struct p2e_watch *watch)
+static void follow(struct p2e_follow *watch)
 {
     struct p2e_error ignored;
-    if (p2e_watch_look(watch, &ignored) > 0)
+    if (p2e_follow_look(watch, &ignored) > 0)
         say_decoding(watch);
 }
 
@@ -253,7 +253,7 @@ static int tick(struct tail *t, struct p2e_error *err)
         if (show_all(t, &t->watches[i], err) < 0)
             return -1;
         follow(&t->watches[i]);
-        p2e_watch_refill(&t->watches[i], (double)t->settings->rate);
+        p2e_follow_refill(&t->watches[i], (double)t->settings->rate);
     }
     if (fflush(stdout) == EOF)
         return p2e_error_set(err, "the output could not be written: %m");
@@ -303,7 +303,7 @@ static int run_tail(struct tail *t, char **names, struct p2e_error *err)
 static void tail_free(struct tail *t)
 {
     for (size_t i = 0; i < t->watch_count; i++)
-        p2e_watch_close(&t->watches[i]);
+        p2e_follow_close(&t->watches[i]);
     free(t->watches);
     if (t->record)
         fclose(t->record);

@@ -243,3 +243,10 @@ void p2e_options_for(enum p2e_transport transport, enum p2e_mode mode, struct p2
         options->state_count = P2E_STATES_SHARED;
     }
 }
+
+int p2e_options_read(int options_fd, struct p2e_options *options, struct p2e_error *err)
+{
+    if (p2e_bpf_map_lookup(options_fd, 0, options))
+        return p2e_error_set(err, "cannot read the options of the pinned program: %m");
+    return 0;
+}

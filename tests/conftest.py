@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-# Emulated kernels take minutes (`make kernels`).
-ONLY_WHEN_ASKED = {"kernels": "P2E_KERNELS"}
+# Emulated kernels take minutes (`make kernels`), packages have to be built (`make deb`).
+ONLY_WHEN_ASKED = {"kernels": "P2E_KERNELS", "deb": "P2E_DEB"}
 collect_ignore = [name for name, asked in ONLY_WHEN_ASKED.items() if os.environ.get(asked) != "1"]
 
 BPFFS = pathlib.Path("/sys/fs/bpf")

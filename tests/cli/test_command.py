@@ -2,11 +2,12 @@
 
 import os
 import pathlib
+import re
 
 import pytest
 from first_byte import UNPRIVILEGED
 
-VERBS = ["check", "compile", "run", "attach", "detach", "eval", "status", "top"]
+VERBS = ["check", "compile", "run", "load", "reload", "unload", "agent", "attach", "detach", "eval", "status", "metrics", "tail", "top"]
 DATA_VERBS = ["check", "compile", "status"]  # a config is all that they need
 DEFAULT_CONF = pathlib.Path("/etc/p2e/p2e.conf")
 
@@ -24,6 +25,10 @@ def test_overview_names_every_verb(home, word):
     assert text.startswith("usage: p2e COMMAND")
     for verb in VERBS:
         assert f"\n  {verb} " in text
+
+
+def test_version(home):
+    assert re.fullmatch(r"p2e \d+\.\d+\.\d+\n", home.ok("--version"))
 
 
 def test_without_arguments_is_a_usage_error(home):

@@ -1,4 +1,4 @@
-#include "cli/watch.h"
+#include "cli/follow.h"
 
 #include <string.h>
 
@@ -14,7 +14,7 @@ static int map_id(int fd, uint32_t *id, struct p2e_error *err)
     return 0;
 }
 
-static int find_ids(const struct p2e_handles *handles, struct p2e_watch_ids *ids,
+static int find_ids(const struct p2e_handles *handles, struct p2e_follow_ids *ids,
                     struct p2e_error *err)
 {
     return map_id(handles->samples, &ids->samples, err) || map_id(handles->state, &ids->state, err)
@@ -22,14 +22,14 @@ static int find_ids(const struct p2e_handles *handles, struct p2e_watch_ids *ids
                : map_id(handles->meta, &ids->meta, err);
 }
 
-static bool is_same(const struct p2e_watch_ids *a, const struct p2e_watch_ids *b)
+static bool is_same(const struct p2e_follow_ids *a, const struct p2e_follow_ids *b)
 {
     return a->samples == b->samples && a->state == b->state && a->meta == b->meta;
 }
 
 // As p2e_pins_open, with all that is needed here.
-static int open_pins(const struct p2e_watch *watch, struct p2e_handles *handles,
-                     struct p2e_description *description, struct p2e_watch_ids *ids,
+static int open_pins(const struct p2e_follow *watch, struct p2e_handles *handles,
+                     struct p2e_description *description, struct p2e_follow_ids *ids,
                      struct p2e_error *err)
 {
     const char *name = watch->filter->name;
@@ -46,12 +46,12 @@ static int open_pins(const struct p2e_watch *watch, struct p2e_handles *handles,
 
 // Pins are opened one by one and replaced all at once: a second look tells whether they belong
 // together.
-static int check_again(const struct p2e_watch *watch, const struct p2e_watch_ids *expected,
+static int check_again(const struct p2e_follow *watch, const struct p2e_follow_ids *expected,
                        struct p2e_error *err)
 {
     _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
     _cleanup_(p2e_description_free) struct p2e_description description = {0};
-    struct p2e_watch_ids ids;
+    struct p2e_follow_ids ids;
     int found = open_pins(watch, &handles, &description, &ids, err);
     if (found < 0)
         return -1;
@@ -71,7 +71,7 @@ static int read_mode(const struct p2e_handles *handles, bool *monitor, struct p2
 }
 
 // Without a schema messages are shown all the same, in hex.
-static void load_type(struct p2e_watch *watch)
+static void load_type(struct p2e_follow *watch)
 {
     const struct p2e_filter *filter = watch->filter;
     if (p2e_schema_load(filter->schema, filter->includes, filter->include_count, &watch->schema,
@@ -82,8 +82,8 @@ static void load_type(struct p2e_watch *watch)
     watch->type = p2e_schema_require(&watch->schema, watch->description.message, &watch->no_type);
 }
 
-static int go_over(struct p2e_watch *watch, const struct p2e_handles *handles,
-                   struct p2e_description *description, const struct p2e_watch_ids *ids,
+static int go_over(struct p2e_follow *watch, const struct p2e_handles *handles,
+                   struct p2e_description *description, const struct p2e_follow_ids *ids,
                    struct p2e_error *err)
 {
     struct p2e_samples samples;
@@ -91,7 +91,7 @@ static int go_over(struct p2e_watch *watch, const struct p2e_handles *handles,
     if (read_mode(handles, &monitor, err) < 0 ||
         p2e_samples_open(handles, description->rule_count, &samples, err) < 0)
         return -1;
-    p2e_watch_close(watch);
+    p2e_follow_close(watch);
     watch->samples = samples;
     watch->ids = *ids;
     watch->monitor = monitor;
@@ -101,11 +101,11 @@ static int go_over(struct p2e_watch *watch, const struct p2e_handles *handles,
     return 1;
 }
 
-int p2e_watch_look(struct p2e_watch *watch, struct p2e_error *err)
+int p2e_follow_look(struct p2e_follow *watch, struct p2e_error *err)
 {
     _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
     _cleanup_(p2e_description_free) struct p2e_description description = {0};
-    struct p2e_watch_ids ids;
+    struct p2e_follow_ids ids;
     int found = open_pins(watch, &handles, &description, &ids, err);
     if (found <= 0)
         return found;
@@ -116,27 +116,27 @@ int p2e_watch_look(struct p2e_watch *watch, struct p2e_error *err)
     return go_over(watch, &handles, &description, &ids, err);
 }
 
-void p2e_watch_close(struct p2e_watch *watch)
+void p2e_follow_close(struct p2e_follow *watch)
 {
     p2e_samples_close(&watch->samples);
     p2e_description_free(&watch->description);
     p2e_schema_free(&watch->schema);
-    *watch = (struct p2e_watch){
+    *watch = (struct p2e_follow){
         .config = watch->config, .filter = watch->filter, .credit = watch->credit};
 }
 
 // ---- Samples ------------------------------------------------------------------------------------
 // States have a budget each, and nobody knows which of them will be busy: each gets all of it, and
 // what is too much together is thrown away here.
-void p2e_watch_refill(struct p2e_watch *watch, double rate)
+void p2e_follow_refill(struct p2e_follow *watch, double rate)
 {
-    double credit = watch->credit + rate / P2E_WATCH_TICKS;
+    double credit = watch->credit + rate / P2E_FOLLOW_TICKS;
     watch->credit = credit < rate ? credit : rate;
     if (watch->ids.samples)
         p2e_samples_refill(&watch->samples, (uint64_t)watch->credit);
 }
 
-bool p2e_watch_next(struct p2e_watch *watch, struct p2e_sample *sample, void *message)
+bool p2e_follow_next(struct p2e_follow *watch, struct p2e_sample *sample, void *message)
 {
     while (watch->ids.samples && p2e_samples_next(&watch->samples, sample, message)) {
         if (watch->credit < 1)

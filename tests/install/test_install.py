@@ -1,0 +1,89 @@
+"""make install and uninstall, and that what was installed works where it is."""
+
+import os
+import subprocess
+
+import pytest
+from first_byte import BUILD, ROOT
+from p2e import Home
+
+MULTIARCH = subprocess.run(
+    ["gcc", "-print-multiarch"], capture_output=True, text=True, check=True
+).stdout.strip()
+
+
+def make(*arguments):
+    command = ["make", "-s", f"BUILD={BUILD.relative_to(ROOT)}", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+@pytest.fixture
+def home():
+    home = Home()
+    yield home
+    home.close()
+
+
+def test_files_and_modes(tmp_path):
+    os.umask(0o022)
+    make("install", f"DESTDIR={tmp_path}")
+    installed = files(tmp_path / "usr/local")
+    assert files(tmp_path) == [f"usr/local/{name}" for name in installed]
+    assert {
+        "bin/p2e", "lib/libp2e.so", "lib/systemd/system/p2e-agent.service", "share/man/man1/p2e.1",
+        "share/man/man5/p2e.conf.5", "share/man/man8/libp2e.8", "share/doc/p2e/p2e.conf.sample",
+        "share/doc/p2e/examples/p2e-preload.conf", "share/bash-completion/completions/p2e",
+        "share/zsh/site-functions/_p2e",
+    } <= set(installed)
+    for name in installed:
+        mode = (tmp_path / "usr/local" / name).stat().st_mode & 0o7777
+        assert mode == (0o755 if name == "bin/p2e" else 0o644), name
+
+
+def test_uninstall_leaves_what_is_not_its_own(tmp_path):
+    make("install", f"DESTDIR={tmp_path}", "prefix=/usr")
+    other = tmp_path / "usr/share/doc/p2e/other"
+    other.write_text("")
+    make("uninstall", f"DESTDIR={tmp_path}", "prefix=/usr")
+    assert files(tmp_path) == [str(other.relative_to(tmp_path))]
+
+
+def test_unit_runs_what_was_installed(tmp_path):
+    make("install", f"DESTDIR={tmp_path}", "prefix=/opt/p2e")
+    unit = (tmp_path / "opt/p2e/lib/systemd/system/p2e-agent.service").read_text()
+    assert "\nExecStart=/opt/p2e/bin/p2e agent\n" in unit
+
+
+@pytest.mark.parametrize("libdir", ["lib", f"lib/{MULTIARCH}"])
+def test_installed_command_finds_its_library(home, tmp_path, libdir):
+    """A server that it runs is filtered: the program is pinned."""
+    tmp_path.chmod(0o755)
+    make("install", f"DESTDIR={tmp_path}", "prefix=/usr", f"libdir=/usr/{libdir}")
+    command = tmp_path / "usr/bin/p2e"
+    script = "import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).bind(sys.argv[1])"
+    home.ok("run", "/usr/bin/python3", "-c", script, home.socket, command=command)
+    assert home.json("status", command=command)[0]["state"] == "pinned"
+
+
+def test_units_are_well_formed(tmp_path):
+    """systemd's own word on them, the command being where the unit says."""
+    make("install", f"DESTDIR={tmp_path}", "prefix=/usr")
+    folder = tmp_path / "etc/systemd/system"
+    drop_ins = folder / "p2e-agent.service.d"
+    drop_ins.mkdir(parents=True)
+    unit = (ROOT / "contrib/systemd/p2e-agent.service").read_text().replace("/usr/bin/p2e", "/bin/true")
+    (folder / "p2e-agent.service").write_text(unit)
+    drop_in = (ROOT / "contrib/systemd/p2e-preload.conf").read_text()
+    (drop_ins / "p2e.conf").write_text("\n".join(
+        line for line in drop_in.splitlines() if "p2e-agent.service" not in line
+    ))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", folder / "p2e-agent.service"],
+        capture_output=True, text=True,
+    )
+    assert not [line for line in done.stderr.splitlines() if "p2e" in line]
