@@ -257,6 +257,8 @@ static void test_fields(void **state)
     REFUSED(3, path, "a path is not a socket's", 0);
     REFUSED(3, path, "a path is not a socket's", 1);
     REFUSED(1, program, "a text lies outside", 10000);
+    REFUSED(1, program, "a program's name is none", 7);  // ""
+    REFUSED(1, program, "a program's name is none", 27); // "/run/events.sock"
     REFUSED(1, first_range, "port ranges lie outside", 6);
     REFUSED(1, first_range, "port ranges lie outside", 0xffffffff);
     REFUSED(1, range_count, "port ranges lie outside", 0xffffffff);
@@ -273,6 +275,59 @@ static void test_fields(void **state)
     REFUSED(2, family, "an address is none", P2E_IPV4_ADDRESS);
     REFUSED(2, address, "an address is none", [10] = 0xff, [11] = 0xff, 1, 2, 3, 4);
     REFUSED(2, address, "an address is none", 0);
+}
+
+static void test_texts(void **state)
+{
+    struct p2e_buffer bytes = encode(&some_config);
+    const struct p2e_published *header = (const void *)bytes.data;
+    char *first = bytes.data + bytes.size - header->text_size;
+    (void)state;
+    bytes.data[bytes.size - 1] = 'x';
+    seal(&bytes);
+    assert_refused(&bytes, "bad texts");
+    bytes.data[bytes.size - 1] = '\0';
+    *first = 'x';
+    seal(&bytes);
+    assert_refused(&bytes, "bad texts");
+    p2e_buffer_free(&bytes);
+}
+
+// More than a table can have: of bytes, in texts that no filter has, and of filters.
+static void test_too_much(void **state)
+{
+    static char zeros[P2E_PUBLISHED_MAX];
+    static struct p2e_filter filters[P2E_MAX_FILTERS + 1];
+    struct p2e_buffer bytes = encode(&some_config);
+    struct p2e_published header;
+    (void)state;
+    p2e_buffer_add(&bytes, zeros, sizeof(zeros));
+    memcpy(&header, bytes.data, sizeof(header));
+    header.size += (uint32_t)sizeof(zeros);
+    header.text_size += (uint32_t)sizeof(zeros);
+    memcpy(bytes.data, &header, sizeof(header));
+    seal(&bytes);
+    assert_refused(&bytes, "does not hold a published table");
+    p2e_buffer_free(&bytes);
+
+    for (size_t i = 0; i <= P2E_MAX_FILTERS; i++)
+        filters[i] = (struct p2e_filter){.name = "x", .ports = one_port, .port_count = 1};
+    bytes = encode(&(struct p2e_config){.filters = filters,
+                                        .filter_count = sizeof(filters) / sizeof(*filters)});
+    assert_refused(&bytes, "bad sizes");
+    p2e_buffer_free(&bytes);
+}
+
+static void test_two_filters_for_one_socket(void **state)
+{
+    struct p2e_filter filters[] = {
+        {.name = "a", .transport = P2E_UNIXGRAM, .path = "@x"},
+        {.name = "b", .transport = P2E_UNIXGRAM, .path = "@x"},
+    };
+    struct p2e_buffer bytes = encode(&(struct p2e_config){.filters = filters, .filter_count = 2});
+    (void)state;
+    assert_refused(&bytes, "filter \"a\" and filter \"b\" claim one socket");
+    p2e_buffer_free(&bytes);
 }
 
 static void test_a_path_of_every_length(void **state)
@@ -304,6 +359,9 @@ int main(void)
         cmocka_unit_test(test_flipped_bits_with_a_right_checksum),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_two_filters_for_one_socket),
         cmocka_unit_test(test_a_path_of_every_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

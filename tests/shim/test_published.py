@@ -229,6 +229,10 @@ def test_a_config_that_is_named_and_unusable_is_no_reason_to_ask_the_table(publi
     assert str(published.conf) in run.errors and run.errors.endswith("; the socket is refused\n")
 
 
+def close_folder(conf):
+    conf.parent.chmod(0)
+
+
 def with_default_config(site, prepare):
     """A mount namespace in which /etc/p2e/p2e.conf is what `prepare` writes."""
     folder = site.folder / "etc" / "p2e"
@@ -244,10 +248,11 @@ def with_default_config(site, prepare):
         (lambda conf: conf.write_text("filters = ();"), ALL),
         (break_config, None),
         (close_config, None),
+        (close_folder, None),
         (lambda conf: conf.symlink_to("/nonexistent"), None),
         (lambda conf: conf.write_text('@include "missing"\nfilters = ();'), None),
     ],
-    ids=["empty", "broken", "hidden", "dangling", "includes nothing"],
+    ids=["empty", "broken", "hidden", "folder hidden", "dangling", "includes nothing"],
 )
 def test_a_config_in_its_usual_place_wins(published, port, prepare, received):
     prefix = with_default_config(published, prepare)
