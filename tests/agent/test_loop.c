@@ -41,8 +41,7 @@ static void on_ready(void *context, int fd, short events)
     if (s->removes >= 0)
         p2e_loop_remove(&s->loop, s->reading[s->removes]);
     if (s->adds >= 0)
-        assert_int_equal(
-            p2e_loop_add(&s->loop, s->reading[s->adds], POLLIN, on_ready, s, NULL), 0);
+        assert_int_equal(p2e_loop_add(&s->loop, s->reading[s->adds], POLLIN, on_ready, s, NULL), 0);
     s->removes = s->adds = -1;
     for (int j = 0; j < PIPES; j++)
         sum += s->calls[j];
