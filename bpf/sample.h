@@ -74,11 +74,10 @@ static P2E_INLINE void p2e_sample_begin(struct __sk_buff *skb, struct p2e_sample
 // none.
 static P2E_INLINE u32 p2e_sample_load(struct __sk_buff *skb, struct p2e_state *s)
 {
-    u64 size = s->sample.size;
-    if (!size)
+    if (!s->sample.size)
         return 0;
+    u64 size = (u64)s->sample.size - 1;
     OPAQUE(size);
-    size -= 1;
     if (size > P2E_SAMPLE_MAX - 1)
         size = P2E_SAMPLE_MAX - 1;
     size += 1;

@@ -337,6 +337,30 @@ def test_folder_that_is_replaced(home):
             assert verdicts(attached) == JUDGED[rule]
 
 
+def test_folder_that_is_made_anew_at_once(home):
+    """Before anyone looks; where the file system can, under the old one's number."""
+    folder = home.folder / "etc"
+    folder.mkdir()
+    home.conf = folder / "p2e.conf"
+
+    def fill(rule):
+        text = text_of(home, rule).replace('"objects', f'"{home.folder}/objects')
+        replace_file(home.conf, text.replace('"note.set"', f'"{home.folder}/note.set"'))
+
+    fill("A")
+    with running(home, "-c", home.conf) as (agent, attached):
+        number = folder.stat().st_ino
+        shutil.rmtree(folder)
+        folder.mkdir()
+        print("the same number:", folder.stat().st_ino == number)
+        fill("B")
+        assert agent.line() == REPLACED
+        agent.drain()
+        fill("A")
+        assert agent.line() == REPLACED
+        assert verdicts(attached) == JUDGED["A"]
+
+
 def test_many_changes_at_once(home):
     with running(home) as (agent, attached):
         for _ in range(50):

@@ -238,6 +238,7 @@ def test_monitor_takes_nothing_out(udp, port):
         assert attach(udp, server).endswith("attached\n")
         send(port, BAD)
         assert server.ask("time.sleep(0.1), queued()") == f"(None, '{hexes(BAD, BAD)}')"
+        assert udp.json("status")[0]["dropped"] == 1  # what waited is not counted
 
 
 THREAD = "__import__('threading').Thread(target={}, daemon=True).start()"

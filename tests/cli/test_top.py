@@ -136,6 +136,20 @@ def test_filter_that_goes_away_and_comes_back(compiled):
             assert "passed 0.0/s" in line and "rule short" in line
 
 
+def test_filter_that_is_replaced(compiled):
+    """The new one counts from 0, and that is no step back."""
+    with serving(compiled) as send, log(compiled) as lines:
+        next(lines)
+        send(*[GOOD] * 50)
+        next_with(lines, r"pinned, in [1-9]")
+        compiled.socket.unlink()
+        compiled.configure(note={"rules": ["number < 4", "number < 3"]})
+        with serving(compiled):
+            seen = [next_with(lines, "note: stale, in ") for _ in range(3)]
+        compiled.socket.touch()  # which the first server's end removes
+    assert all(", in 0.0/s" in line for line in seen), seen
+
+
 def test_counters_from_before_are_no_rate(compiled):
     with serving(compiled) as send:
         send(*[GOOD] * 50)
