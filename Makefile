@@ -110,7 +110,7 @@ unit-tests: $(UNIT_BIN)
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_AGENT) $(OBJ_COMP) $(OBJ_BOTH)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) $(LIBS_AGENT) -lcmocka
 .SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/%.o)
 
 include demo/demo.mk tests/agent/agent.mk tests/bulk/bulk.mk tests/compiler/print.mk \

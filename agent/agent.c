@@ -12,6 +12,7 @@
 #include "agent/apply.h"
 #include "agent/notify.h"
 #include "base/cleanup.h"
+#include "loader/published.h"
 
 // A change is applied when nothing has changed for a while, but not put off for ever.
 #define QUIET_NS    100000000
@@ -19,6 +20,7 @@
 #define ROUNDS_MAX  5 // to find the files that make up the configuration while they change
 // Subjects of remarks; no filter is called so.
 #define SUBJECT_CONFIG ""
+#define SUBJECT_TABLE  "~" // no filter has such a name
 #define SUBJECT_WATCH  "."
 
 // ---- Time ---------------------------------------------------------------------------------------
@@ -170,6 +172,16 @@ static void tell_gone(struct p2e_agent *agent)
     }
 }
 
+// The table for servers that have no configuration: last, so that it names what is pinned.
+static void publish(struct p2e_agent *agent)
+{
+    struct p2e_error err;
+    if (p2e_published_write(&agent->config, &err) < 0)
+        p2e_remark_fault(&agent->remarks, SUBJECT_TABLE, err.text);
+    else
+        p2e_remark_clear(&agent->remarks, SUBJECT_TABLE);
+}
+
 // How many filters could not be loaded.
 static size_t apply_filters(struct p2e_agent *agent)
 {
@@ -179,7 +191,17 @@ static size_t apply_filters(struct p2e_agent *agent)
         read_signals(agent); // compiling takes its time, and ending is not to wait for all of it
     }
     tell_gone(agent);
+    if (failed < agent->config.filter_count)
+        publish(agent);
     return failed;
+}
+
+static void count(struct p2e_agent *agent, bool succeeded)
+{
+    if (succeeded)
+        agent->reloads.succeeded++;
+    else
+        agent->reloads.failed++;
 }
 
 static void apply(struct p2e_agent *agent)
@@ -190,8 +212,9 @@ static void apply(struct p2e_agent *agent)
     if (read_config(agent, &err) == 0) {
         if (p2e_remark_clear(&agent->remarks, SUBJECT_CONFIG))
             p2e_remark_say("%s: read", agent->config_path);
-        apply_filters(agent);
+        count(agent, apply_filters(agent) == 0);
     } else {
+        count(agent, false);
         p2e_error_prefix(&err, "all stays as it was");
         p2e_remark_fault(&agent->remarks, SUBJECT_CONFIG, err.text);
         watch_broken(agent);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "agent/loop.h"
+#include "agent/metrics.h"
 #include "agent/remark.h"
 #include "agent/watch.h"
 #include "base/error.h"
@@ -22,6 +23,8 @@ struct p2e_agent {
     struct p2e_loop loop;
     // As it was read last without a fault, valid until the next callback returns.
     struct p2e_config config;
+    // Of the configuration, after the first time; failed: it or a filter of it.
+    struct p2e_reloads reloads;
     // The rest is private.
     struct p2e_watch watch;
     struct p2e_remarks remarks;

@@ -1,37 +1,50 @@
 #include "agent/agent.h"
+#include "agent/service.h"
 
 #include "cli/common.h"
 #include "cli/options.h"
 
-static int serve(const struct p2e_command *command, const char *config, bool compile)
+struct settings {
+    const char *config, *socket, *metrics;
+    bool takes_objects;
+};
+
+static int serve(const struct p2e_command *command, const struct settings *s)
 {
     struct p2e_agent agent;
+    struct p2e_service service;
     struct p2e_error err;
-    if (p2e_agent_open(config, compile, &agent, &err) < 0)
+    if (p2e_agent_open(s->config, !s->takes_objects, &agent, &err) < 0)
         return p2e_fail(command, &err);
-    int result = p2e_agent_run(&agent, &err);
+    int result = p2e_service_open(&agent, s->socket, s->metrics, &service, &err);
+    if (result == 0)
+        result = p2e_agent_run(&agent, &err);
+    p2e_service_close(&service);
     p2e_agent_close(&agent);
     return result < 0 ? p2e_fail(command, &err) : P2E_EXIT_OK;
 }
 
 static int run(const struct p2e_command *command, int argc, char **argv)
 {
-    const char *config = NULL;
-    bool takes_objects = false;
+    struct settings s = {0};
     const struct p2e_option options[] = {
-        {.name = "config", .letter = 'c', .value = &config},
-        {.name = "no-compile", .flag = &takes_objects},
+        {.name = "config", .letter = 'c', .value = &s.config},
+        {.name = "socket", .value = &s.socket},
+        {.name = "metrics", .value = &s.metrics},
+        {.name = "no-compile", .flag = &s.takes_objects},
         {0},
     };
     int status = p2e_parse_options(command, argc, argv, options, NULL);
     if (status >= 0)
         return status;
-    return serve(command, config ? config : p2e_config_find(), !takes_objects);
+    if (!s.config)
+        s.config = p2e_config_find();
+    return serve(command, &s);
 }
 
 const struct p2e_command p2e_agent_command = {
     .name = "agent",
-    .usage = "[-c FILE] [--no-compile]",
+    .usage = "[-c FILE] [--no-compile] [--socket PATH] [--metrics ADDRESS:PORT]",
     .summary = "load filters, and apply each change of the configuration",
     .help =
         "Mends and loads as p2e load does, then stays in the foreground, watches the "
@@ -42,6 +55,10 @@ const struct p2e_command p2e_agent_command = {
         "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
         "      --no-compile     take the objects as they are, and watch them instead of the "
         "schemas\n"
+        "      --socket PATH    hand programs over there to servers that see no bpffs:\n"
+        "                       /run/p2e/agent.sock is where they look\n"
+        "      --metrics ADDRESS:PORT\n"
+        "                       answer Prometheus there: /metrics and /healthz\n"
         "      --help           this text\n\n"
         "SIGHUP applies now; SIGTERM and SIGINT end it and leave all that is pinned. Servers are\n"
         "filtered whether it lives or not. With $NOTIFY_SOCKET it tells systemd when it is ready.\n"

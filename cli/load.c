@@ -7,11 +7,13 @@
 #include "cli/common.h"
 #include "cli/json.h"
 #include "cli/options.h"
+#include "loader/published.h"
 
 struct work {
     const struct p2e_command *command;
     const char *config_path;
     bool json, takes_objects, prunes;
+    bool loaded;  // any
     char **names; // of the filters that are meant; all where there are none
     int name_count;
     struct p2e_config config;
@@ -63,6 +65,12 @@ static int check_names(const struct work *w, struct p2e_error *err)
     return 0;
 }
 
+static void report_loaded(struct work *w, const char *filter, enum p2e_pinned pinned)
+{
+    w->loaded = true;
+    report(w, filter, p2e_apply_name(pinned), NULL);
+}
+
 // One filter that fails keeps no other from it.
 static void load_filters(struct work *w)
 {
@@ -75,8 +83,16 @@ static void load_filters(struct work *w)
         if (p2e_apply_filter(&w->config, filter, !w->takes_objects, &pinned, &err) < 0)
             report(w, filter->name, "failed", &err);
         else
-            report(w, filter->name, p2e_apply_name(pinned), NULL);
+            report_loaded(w, filter->name, pinned);
     }
+}
+
+// For servers that have no configuration.
+static void publish(struct work *w)
+{
+    struct p2e_error err;
+    if (w->loaded && p2e_published_write(&w->config, &err) < 0)
+        w->status = p2e_fail(w->command, &err);
 }
 
 // ---- Filters that it has no more ----------------------------------------------------------------
@@ -108,6 +124,7 @@ static int work(struct work *w, bool with_gone, struct p2e_error *err)
         p2e_apply_recover(&w->config, err) < 0)
         return p2e_fail(w->command, err);
     load_filters(w);
+    publish(w);
     if (with_gone && look_for_gone(w, err) < 0)
         w->status = p2e_fail(w->command, err);
     if (w->json)
