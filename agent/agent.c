@@ -102,8 +102,11 @@ static void watch_broken(struct p2e_agent *agent)
     _cleanup_free_ char *folder =
         slash ? strndup(agent->config_path, (size_t)(slash - agent->config_path) + 1) : strdup(".");
     struct p2e_error err;
-    if (folder && watch(agent, &agent->config, folder, &err) < 0)
+    int same = folder ? watch(agent, &agent->config, folder, &err) : 1;
+    if (same < 0)
         p2e_remark_fault(&agent->remarks, SUBJECT_WATCH, err.text);
+    if (same == 0)
+        schedule(agent); // it may have been mended before it came under watch
 }
 
 // Read again after what it consists of has come under watch: nothing that changes in between is
