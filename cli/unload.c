@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "cli/common.h"
 #include "cli/options.h"
+#include "loader/published.h"
 
 static int remove_one(const struct p2e_command *command, const char *pin_dir, const char *name)
 {
@@ -41,6 +42,17 @@ static int remove_named(const struct p2e_command *command, const char *pin_dir,
     return status;
 }
 
+// The table that says which filter is for which socket goes with the last filter.
+static int unpublish(const struct p2e_command *command, const char *pin_dir, int status)
+{
+    _cleanup_(p2e_names_free) struct p2e_names pinned = {0};
+    struct p2e_error err;
+    if (p2e_pins_list(pin_dir, &pinned, &err) < 0 ||
+        (pinned.count == 0 && p2e_published_remove(pin_dir, &err) < 0))
+        return p2e_fail(command, &err);
+    return status;
+}
+
 static int unload(const struct p2e_command *command, const char *config_path, bool all,
                   char **names)
 {
@@ -52,10 +64,10 @@ static int unload(const struct p2e_command *command, const char *config_path, bo
         p2e_pins_list(config.pin_dir, &pinned, &err) < 0)
         return p2e_fail(command, &err);
     if (!all)
-        return remove_named(command, config.pin_dir, &pinned, names);
-    for (size_t i = 0; i < pinned.count; i++)
+        status = remove_named(command, config.pin_dir, &pinned, names);
+    for (size_t i = 0; all && i < pinned.count; i++)
         status |= remove_one(command, config.pin_dir, pinned.names[i]);
-    return status;
+    return pinned.count ? unpublish(command, config.pin_dir, status) : status;
 }
 
 static int run(const struct p2e_command *command, int argc, char **argv)

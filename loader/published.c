@@ -93,6 +93,22 @@ int p2e_published_write(const struct p2e_config *config, struct p2e_error *err)
     return put_in_place(&paths, map, err);
 }
 
+int p2e_published_remove(const char *pin_dir, struct p2e_error *err)
+{
+    _cleanup_(paths_free) struct paths paths = {0};
+    _cleanup_(p2e_pins_unlock) int lock = -1;
+
+    if (name_paths(pin_dir, &paths, err))
+        return -1;
+    lock = p2e_pins_lock(pin_dir, err);
+    if (lock < 0)
+        return -1;
+    if (unlink(paths.pin) && errno != ENOENT)
+        return p2e_error_set(err, "cannot remove %s: %m", paths.pin);
+    unlink(paths.temporary);
+    return 0;
+}
+
 // ---- Reading ------------------------------------------------------------------------------------
 // Where others may add to the folder, be it sticky, a link to any map could be the table.
 static int check_writers(const char *pin_dir, struct p2e_error *err)

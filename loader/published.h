@@ -12,6 +12,8 @@
 // Needs what loading needs (CAP_BPF). The filters themselves are pinned before, or servers find
 // them missing.
 int p2e_published_write(const struct p2e_config *config, struct p2e_error *err);
+// Removes it; that there is none is no failure.
+int p2e_published_remove(const char *pin_dir, struct p2e_error *err);
 
 // Appends the table's bytes to *out. 1: they are whole, of this ABI and sound; 0: there is no such
 // pin; -1: there is something, and it is not trusted.

@@ -33,10 +33,14 @@ def both(home, **second):
     return home
 
 
+def pinned(home):
+    return sorted(path.name for path in home.pin_dir.iterdir())
+
+
 # ---- load ----------------------------------------------------------------------------------------
 def test_load(home, attached):
     assert home.ok("load") == "note: loaded\n"
-    assert [path.name for path in home.pin_dir.iterdir()] == ["note"]
+    assert pinned(home) == ["note", "~published"]
     assert agree(home.pin_dir / FOLDER)
     assert verdicts(attached()) == JUDGED["A"]
     before = program_id(home.pin_dir / FOLDER / "judge")
@@ -95,7 +99,7 @@ def test_load_without_compiling(home):
 def test_load_of_some(home):
     both(home, rules=RULES["B"])
     assert home.ok("load", "second") == "second: loaded\n"
-    assert [path.name for path in home.pin_dir.iterdir()] == ["second"]
+    assert pinned(home) == ["second", "~published"]
     assert results(home.ok("load", "--json")) == [("note", "loaded"), ("second", "up to date")]
 
 
@@ -125,7 +129,7 @@ def test_load_mends_what_the_dead_left(home):
     (home.pin_dir / "~note~0123456789abcdef").mkdir()
     empty_slot(home.pin_dir / FOLDER / "slot")
     assert home.ok("load") == "note: up to date\n"
-    assert [path.name for path in home.pin_dir.iterdir()] == ["note"]
+    assert pinned(home) == ["note", "~published"]
     assert agree(home.pin_dir / FOLDER)
 
 
@@ -196,7 +200,7 @@ def test_reload_names_what_is_gone_and_leaves_it(home):
 def test_reload_prunes(home):
     gone(home)
     assert results(home.ok("reload", "--prune", "--json")) == [("note", "up to date"), ("second", "removed")]
-    assert [path.name for path in home.pin_dir.iterdir()] == ["note"]
+    assert pinned(home) == ["note", "~published"]
 
 
 def test_prune_removes_no_filter_that_fails(home):
