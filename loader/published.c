@@ -77,6 +77,14 @@ static int put_in_place(const struct paths *paths, int map, struct p2e_error *er
     return -1;
 }
 
+static bool is_there(const char *pin_dir, const struct p2e_buffer *table)
+{
+    _cleanup_(p2e_buffer_free) struct p2e_buffer there = {0};
+
+    return p2e_published_bytes(pin_dir, &there, NULL) > 0 && there.size == table->size &&
+           !memcmp(there.data, table->data, table->size);
+}
+
 int p2e_published_write(const struct p2e_config *config, struct p2e_error *err)
 {
     _cleanup_(paths_free) struct paths paths = {0};
@@ -84,8 +92,11 @@ int p2e_published_write(const struct p2e_config *config, struct p2e_error *err)
     _cleanup_(p2e_pins_unlock) int lock = -1;
     _cleanup_fd_ int map = -1;
 
-    if (name_paths(config->pin_dir, &paths, err) || p2e_published_encode(config, &table, err) ||
-        make_map(&table, &map, err) || p2e_pins_make_dir(config->pin_dir, err))
+    if (name_paths(config->pin_dir, &paths, err) || p2e_published_encode(config, &table, err))
+        return -1;
+    if (is_there(config->pin_dir, &table))
+        return 0;
+    if (make_map(&table, &map, err) || p2e_pins_make_dir(config->pin_dir, err))
         return -1;
     lock = p2e_pins_lock(config->pin_dir, err);
     if (lock < 0)

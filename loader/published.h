@@ -8,7 +8,8 @@
 #include "config/config.h"
 
 // ---- In the kernel ------------------------------------------------------------------------------
-// Puts the table of config's filters into config->pin_dir, in one step, in place of an older one.
+// Puts the table of config's filters into config->pin_dir, in one step, in place of an older one;
+// one that says the same stays.
 // Needs what loading needs (CAP_BPF). The filters themselves are pinned before, or servers find
 // them missing.
 int p2e_published_write(const struct p2e_config *config, struct p2e_error *err);

@@ -7,14 +7,18 @@ import re
 import pytest
 from first_byte import UNPRIVILEGED
 
-VERBS = ["check", "compile", "run", "load", "reload", "unload", "agent", "attach", "detach", "eval", "status", "metrics", "tail", "top"]
+VERBS = [
+    "check", "compile", "run", "load", "reload", "unload", "attach", "detach", "eval", "status", "metrics", "tail",
+    "top",
+]
 DATA_VERBS = ["check", "compile", "status"]  # a config is all that they need
 DEFAULT_CONF = pathlib.Path("/etc/p2e/p2e.conf")
 
 
 def arguments(verb):
     """Enough to get as far as the config."""
-    more = {"run": ["true"], "eval": ["-f", "note"], "attach": ["--pid", "1"], "detach": ["--pid", "1"]}
+    more = {"run": ["true"], "eval": ["-f", "note"], "attach": ["--pid", "1"], "detach": ["--pid", "1"],
+            "unload": ["--all"]}
     return [verb, *more.get(verb, [])]
 
 
@@ -23,7 +27,7 @@ def arguments(verb):
 def test_overview_names_every_verb(home, word):
     text = home.ok(word)
     assert text.startswith("usage: p2e COMMAND")
-    for verb in VERBS:
+    for verb in [*VERBS, "agent"]:
         assert f"\n  {verb} " in text
 
 
@@ -48,7 +52,7 @@ def test_help_of_a_verb(home, verb, option):
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_names_every_option_of_the_usage(home, verb):
     usage, _, rest = home.ok(verb, "--help").partition("\n")
-    for word in usage.replace("[", " ").replace("]", " ").replace("(", " ").split():
+    for word in usage.replace("[", " ").replace("]", " ").replace("(", " ").replace(")", " ").split():
         if word.startswith("-") and word != "--":
             assert f"  {word}" in rest, word
 

@@ -56,7 +56,7 @@ def test_uninstall_leaves_what_is_not_its_own(tmp_path):
 def test_unit_runs_what_was_installed(tmp_path):
     make("install", f"DESTDIR={tmp_path}", "prefix=/opt/p2e")
     unit = (tmp_path / "opt/p2e/lib/systemd/system/p2e-agent.service").read_text()
-    assert "\nExecStart=/opt/p2e/bin/p2e agent\n" in unit
+    assert "\nExecStart=/opt/p2e/bin/p2e agent --socket /run/p2e/agent.sock\n" in unit
 
 
 @pytest.mark.parametrize("libdir", ["lib", f"lib/{MULTIARCH}"])
