@@ -31,8 +31,7 @@ static int check_options(const struct place *at, const struct p2e_options *pinne
 {
     struct p2e_options wanted;
     p2e_options_for(at->filter->transport, at->filter->mode, &wanted);
-    if (pinned->payload_offset == wanted.payload_offset && pinned->monitor == wanted.monitor &&
-        !pinned->probe)
+    if (p2e_options_match(&wanted, pinned))
         return 0;
     return p2e_error_set(err,
                          "what is pinned in %s/%s is of another mode or transport than %s has; "

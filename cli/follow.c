@@ -61,15 +61,6 @@ static int check_again(const struct p2e_follow *watch, const struct p2e_follow_i
                                watch->filter->name);
 }
 
-static int read_mode(const struct p2e_handles *handles, bool *monitor, struct p2e_error *err)
-{
-    struct p2e_options options;
-    if (p2e_bpf_map_lookup(handles->options, 0, &options) < 0)
-        return p2e_error_set(err, "the pinned options cannot be read: %m");
-    *monitor = options.monitor;
-    return 0;
-}
-
 // Without a schema messages are shown all the same, in hex.
 static void load_type(struct p2e_follow *watch)
 {
@@ -87,14 +78,14 @@ static int go_over(struct p2e_follow *watch, const struct p2e_handles *handles,
                    struct p2e_error *err)
 {
     struct p2e_samples samples;
-    bool monitor = false;
-    if (read_mode(handles, &monitor, err) < 0 ||
+    struct p2e_options options;
+    if (p2e_options_read(handles->options, &options, err) < 0 ||
         p2e_samples_open(handles, description->rule_count, &samples, err) < 0)
         return -1;
     p2e_follow_close(watch);
     watch->samples = samples;
     watch->ids = *ids;
-    watch->monitor = monitor;
+    watch->monitor = options.monitor;
     watch->description = *description;
     *description = (struct p2e_description){0};
     load_type(watch);

@@ -15,13 +15,12 @@ struct request {
     struct p2e_options options;
 };
 
-bool p2e_options_match(const struct p2e_options *wanted, int options_fd)
+static bool options_match(const struct request *request, int options_fd)
 {
     struct p2e_options pinned;
 
-    return !p2e_bpf_map_lookup(options_fd, 0, &pinned) &&
-           pinned.payload_offset == wanted->payload_offset && pinned.monitor == wanted->monitor &&
-           !pinned.probe;
+    return !p2e_options_read(options_fd, &pinned, NULL) &&
+           p2e_options_match(&request->options, &pinned);
 }
 
 static int open_object(const struct request *request, struct p2e_object *object,
@@ -66,7 +65,7 @@ static enum pinned open_pinned(const struct request *request, int *program, stru
     if (!found)
         return PINNED_NONE;
     if (strcmp(description.canonical, request->canonical) ||
-        !p2e_options_match(&request->options, handles.options) || is_stale(request, &description))
+        !options_match(request, handles.options) || is_stale(request, &description))
         return PINNED_OTHER;
     *program = TAKE_FD(handles.entry);
     return PINNED_SAME;

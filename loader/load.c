@@ -250,3 +250,9 @@ int p2e_options_read(int options_fd, struct p2e_options *options, struct p2e_err
         return p2e_error_set(err, "cannot read the options of the pinned program: %m");
     return 0;
 }
+
+bool p2e_options_match(const struct p2e_options *wanted, const struct p2e_options *pinned)
+{
+    return pinned->payload_offset == wanted->payload_offset && pinned->monitor == wanted->monitor &&
+           !pinned->probe;
+}

@@ -66,6 +66,8 @@ int p2e_program_size(int program, uint32_t *instructions, uint32_t *verified);
 void p2e_options_for(enum p2e_transport transport, enum p2e_mode mode, struct p2e_options *options);
 // The options of what is loaded or pinned, by its handle `options`.
 int p2e_options_read(int options_fd, struct p2e_options *options, struct p2e_error *err);
+// Whether pinned options are for the same kind of transport, and the same mode.
+bool p2e_options_match(const struct p2e_options *wanted, const struct p2e_options *pinned);
 
 // ---- Pins ---------------------------------------------------------------------------------------
 // Whoever writes holds an exclusive flock(2) on the folder pin_dir meanwhile, which death releases;

@@ -263,8 +263,8 @@ static bool same_kind(const struct p2e_handles *a, const struct p2e_handles *b)
 {
     struct p2e_options left, right;
 
-    return !p2e_bpf_map_lookup(a->options, 0, &left) &&
-           !p2e_bpf_map_lookup(b->options, 0, &right) &&
+    return !p2e_options_read(a->options, &left, NULL) &&
+           !p2e_options_read(b->options, &right, NULL) &&
            left.payload_offset == right.payload_offset;
 }
 

@@ -235,13 +235,13 @@ static int check_pinned(const char *pin_dir, const struct p2e_filter *filter,
                         const struct p2e_handles *handles,
                         const struct p2e_description *description, struct p2e_error *err)
 {
-    struct p2e_options wanted;
+    struct p2e_options wanted, pinned;
 
     p2e_options_for(filter->transport, filter->mode, &wanted);
     if (strcmp(description->name, filter->name))
         return p2e_error_set(err, "the pins in %s/%s are filter \"%s\": not trusted", pin_dir,
                              filter->name, description->name);
-    if (!p2e_options_match(&wanted, handles->options))
+    if (p2e_options_read(handles->options, &pinned, NULL) || !p2e_options_match(&wanted, &pinned))
         return p2e_error_set(err,
                              "the pins in %s/%s are for another transport or mode than the "
                              "published table has; let whoever may load publish it anew, then "

@@ -36,9 +36,6 @@ struct p2e_part {
 extern const struct p2e_part p2e_parts[P2E_PART_COUNT];
 int *p2e_part_handle(struct p2e_handles *handles, const struct p2e_part *part);
 
-// Whether pinned options are for the same kind of transport, and the same mode.
-bool p2e_options_match(const struct p2e_options *wanted, int options_fd);
-
 // Possible CPUs, as the kernel sizes per-CPU values: how many, and the highest number plus one
 // (they differ where numbers are left out). -1 when the kernel does not tell.
 struct p2e_cpus {
