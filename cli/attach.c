@@ -112,18 +112,22 @@ static bool is_chosen(const struct request *request, const struct p2e_socket *so
     return !request->path || !strcmp(request->path, socket->path);
 }
 
-static void print_place(FILE *to, const struct p2e_socket *socket)
+static void print_place(const struct p2e_socket *socket)
 {
-    fprintf(to, "process %d (%s), fd %d, %s: ", (int)socket->process->pid, socket->process->command,
-            socket->fd, socket->place);
+    printf("process %d (", (int)socket->process->pid);
+    p2e_put(stdout, socket->process->command, 0);
+    printf("), fd %d, ", socket->fd);
+    p2e_put(stdout, socket->place, 0);
+    printf(": ");
 }
 
 static void refuse(struct request *request, const struct p2e_socket *socket,
-                   const struct p2e_error *err)
+                   const struct p2e_error *why)
 {
-    fprintf(stderr, "p2e %s: ", request->command->name);
-    print_place(stderr, socket);
-    fprintf(stderr, "%s\n", err->text);
+    struct p2e_error err = *why;
+    p2e_error_prefix(&err, "process %d (%s), fd %d, %s", (int)socket->process->pid,
+                     socket->process->command, socket->fd, socket->place);
+    p2e_fail(request->command, &err);
     request->refused++;
 }
 
@@ -135,7 +139,7 @@ static void act(struct request *request, const struct p2e_socket *socket)
         refuse(request, socket, &err);
         return;
     }
-    print_place(stdout, socket);
+    print_place(socket);
     printf("filter \"%s\" %s\n", socket->filter->name, said.data ? said.data : "");
     request->done++;
 }
