@@ -70,7 +70,7 @@ int p2e_options_read(int options_fd, struct p2e_options *options, struct p2e_err
 bool p2e_options_match(const struct p2e_options *wanted, const struct p2e_options *pinned);
 
 // ---- Pins ---------------------------------------------------------------------------------------
-// Whoever writes holds an exclusive flock(2) on the folder pin_dir meanwhile, which death releases;
+// Whoever writes holds an exclusive flock(2) on pin_dir/~lock meanwhile, which death releases;
 // the functions that write take it, and wait for some seconds. Readers need none: they see all of a
 // filter's pins or none.
 // Opens pin_dir/NAME read-only (no privilege needed, but for the states and the samples, which
