@@ -132,13 +132,19 @@ static void print_object(const struct p2e_state *state)
         printf("    its object is %s; run: p2e compile\n", state->object);
 }
 
+static const char *const disagreements[] = {
+    [P2E_AGREES] = "",
+    [P2E_OTHER_RULES] = ", of other rules than the configuration has",
+    [P2E_OTHER_OPTIONS] = ", of another mode or transport than the configuration has",
+    [P2E_OLDER_SCHEMA] = ", of an older schema than its object",
+};
+
 static void print_text(const struct p2e_filter *filter, const char *place,
                        const struct p2e_state *state, const struct rows *rows)
 {
     printf("%-16s %-9s ", filter->name, p2e_transport_name(filter->transport));
     p2e_put(stdout, place, 24);
-    printf(" %s%s%s\n", state->where,
-           state->stale ? ", of other rules than the configuration has" : "",
+    printf(" %s%s%s\n", state->where, disagreements[state->agreement],
            filter->mode == P2E_MONITOR ? ", monitor" : "");
     if (state->has_error)
         printf("    %s\n", state->err.text);
@@ -205,7 +211,7 @@ static void print_json(const struct p2e_config *config, const struct p2e_filter 
     p2e_json_text("socket", place, false);
     p2e_json_text("mode", filter->mode == P2E_MONITOR ? "monitor" : "enforce", false);
     p2e_json_text("state", state->where, false);
-    printf(",\"stale\":%s", state->stale ? "true" : "false");
+    printf(",\"stale\":%s", state->agreement == P2E_AGREES ? "false" : "true");
     p2e_json_text("object", state->object, false);
     if (!strcmp(state->where, "pinned"))
         print_json_pin(config, filter->name);
@@ -330,7 +336,7 @@ const struct p2e_command p2e_status_command = {
     .help =
         "For each filter: whether its program is not compiled, not loaded, pinned (shared by "
         "all its\n"
-        "sockets) or broken, whether it is stale (of other rules than the configuration has), "
+        "sockets) or broken, whether it is stale (not what the configuration and the object say), "
         "and how\n"
         "many messages passed and were dropped, by reason. Counts of a filter that a server "
         "loaded for\n"

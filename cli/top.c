@@ -53,7 +53,7 @@ static const char *state_name(const struct p2e_rates *rates)
     const struct p2e_state *state = &rates->state;
     if (strcmp(state->where, "pinned"))
         return state->where;
-    if (state->stale)
+    if (state->agreement != P2E_AGREES)
         return "stale";
     return rates->filter->mode == P2E_MONITOR ? "monitor" : "pinned";
 }

@@ -113,6 +113,23 @@ struct p2e_recovery {
 };
 int p2e_pins_recover(const char *pin_dir, struct p2e_recovery *recovery, struct p2e_error *err);
 
+// ---- What is pinned, and what is asked for ------------------------------------------------------
+enum p2e_agreement {
+    P2E_AGREES,
+    P2E_OTHER_RULES,
+    P2E_OTHER_OPTIONS, // the mode, or the kind of transport
+    // Annotations are the schema's, which the configuration's text does not show; the object that
+    // was compiled since does. One that is not there, or is not whole, says nothing.
+    P2E_OLDER_SCHEMA,
+};
+
+// Compares what is pinned of a filter with the configuration and, with `by_object`, with the object
+// in object_dir.
+enum p2e_agreement p2e_filter_agreement(const struct p2e_config *config,
+                                        const struct p2e_filter *filter,
+                                        const struct p2e_description *pinned,
+                                        const struct p2e_options *options, bool by_object);
+
 // ---- The one way in (DESIGN decision 9) ---------------------------------------------------------
 enum p2e_origin { P2E_FROM_PIN, P2E_LOADED_AND_PINNED, P2E_LOADED_UNPINNED };
 

@@ -334,6 +334,26 @@ def test_rules_have_changed(compiled):
     assert "pinned, of other rules than the configuration has\n" in text
 
 
+def test_mode_has_changed(compiled):
+    with Server(compiled):
+        compiled.configure(note={"mode": "monitor"})
+        assert filter_of(state(compiled), "state", "stale") == {"state": "pinned", "stale": True}
+        assert "pinned, of another mode or transport than the configuration has, monitor\n" in compiled.ok("status")
+
+
+def test_schema_has_changed(compiled):
+    """The rules' text is the same, and what is pinned has other fields than the object."""
+    with Server(compiled):
+        proto = compiled.folder / "note.proto"
+        proto.write_text(proto.read_text().replace("Note inner = 3", "Note inner = 4"))
+        assert state(compiled)["stale"] is False  # as far as anyone knows
+        compiled.compile_all()
+        assert filter_of(state(compiled), "state", "stale") == {"state": "pinned", "stale": True}
+        assert "pinned, of an older schema than its object\n" in compiled.ok("status")
+        compiled.ok("load")
+        assert state(compiled)["stale"] is False
+
+
 def test_object_beside_what_is_pinned(compiled):
     with Server(compiled):
         compiled.object("note").rename(compiled.folder / "away")
