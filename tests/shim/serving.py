@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 import threading
 
+from first_byte import UNPRIVILEGED, Site
+
 SERVERS = pathlib.Path(__file__).parent / "servers"
 PYTHON = "/usr/bin/python3"
 
@@ -25,6 +27,25 @@ def udp_ports(count=1):
                 probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
                 probe.bind(("127.0.0.1", port))
             return first
+
+
+def with_default_config(site, prepare):
+    """A command prefix: a mount namespace in which /etc/p2e/p2e.conf is what `prepare` writes."""
+    folder = site.folder / "etc" / "p2e"
+    folder.mkdir(parents=True)
+    prepare(folder / "p2e.conf")
+    script = f'mount -t overlay overlay -o lowerdir={site.folder}/etc:/etc /etc && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, "sh", *UNPRIVILEGED]
+
+
+def pinned(**filters):
+    """A site whose filters are pinned and published; `agent` is where one may listen."""
+    site = Site(**filters).compile()
+    for name in filters:
+        assert site.tool("program", site.conf, name).returncode == 0
+    assert site.tool("publish", site.conf).returncode == 0
+    site.agent = site.folder / "run" / "agent.sock"
+    return site
 
 
 class Run:

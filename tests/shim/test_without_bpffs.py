@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from first_byte import NO_BPFFS, NOBODY, TOOL, UNPRIVILEGED, Site
 from handover import NONE, REFUSED, Liar, agent, open_pin, reply
-from serving import ALL, GOOD, MESSAGES, PYTHON, Run, converse, server, udp_ports
+from serving import ALL, GOOD, MESSAGES, PYTHON, Run, converse, pinned, server, udp_ports
 
 CONFIG = "/etc/p2e/p2e.conf"
 pytestmark = pytest.mark.skipif(os.path.exists(CONFIG), reason="this machine has a config")
@@ -19,15 +19,6 @@ pytestmark = pytest.mark.skipif(os.path.exists(CONFIG), reason="this machine has
 NO_BPF = [PYTHON, str(pathlib.Path(__file__).parent / "no_bpf.py")]
 CONTAINER = [*NO_BPFFS, *UNPRIVILEGED]
 SECCOMP = {"allowed": [], "EPERM": [*NO_BPF, "errno"], "killed": [*NO_BPF, "kill"]}
-
-
-def pinned(**filters):
-    site = Site(**filters).compile()
-    for name in filters:
-        assert site.tool("program", site.conf, name).returncode == 0
-    assert site.tool("publish", site.conf).returncode == 0
-    site.agent = site.folder / "run" / "agent.sock"
-    return site
 
 
 @pytest.fixture
