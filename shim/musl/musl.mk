@@ -16,7 +16,7 @@ MUSL_HEADERS := $(MUSL)/include
 # arm64: the helpers for atomics that gcc takes otherwise are made for glibc.
 MUSL_CFLAGS   = $(CFLAGS) -isystem $(MUSL_HEADERS) $(if $(filter aarch64%,$(MUSL_ARCH)),-mno-outline-atomics)
 MUSL_LINK     = $(MUSL_CC) -shared $(LDFLAGS) -Wl,--version-script=shim/libp2e.map -Wl,-soname,libp2e.so \
-                -Wl,--gc-sections -Wl,-z,relro,-z,now
+                -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,--build-id
 
 .PHONY: musl
 musl: $(MUSL_LIB)
