@@ -45,7 +45,7 @@ uninstall:
 	rm -f $(DESTDIR)$(bindir)/p2e $(DESTDIR)$(unitdir)/p2e-agent.service
 	rm -f $(MUSL_INSTALLED) $(foreach file,$(INSTALLED),$(call target,$(file)))
 	-rmdir $(DESTDIR)$(docdir)/examples $(DESTDIR)$(docdir)
-	-rmdir $(dir $(MUSL_INSTALLED)) $(DESTDIR)$(libdir)/p2e
+	rmdir $(dir $(MUSL_INSTALLED)) $(DESTDIR)$(libdir)/p2e 2>/dev/null || true
 
 # Debian packages, from a copy of the tree: dpkg-buildpackage begins by cleaning. Then they are tried.
 DEB := $(BUILD)/deb
