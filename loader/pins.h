@@ -2,6 +2,8 @@
 #ifndef P2E_LOADER_PINS_H
 #define P2E_LOADER_PINS_H
 
+#include <linux/fs.h> // RENAME_…
+
 #include "loader/loader.h"
 
 // ---- Names in a pin_dir -------------------------------------------------------------------------

@@ -36,6 +36,7 @@ container=$(image from --pull-never --security-opt seccomp=unconfined localhost/
 # ---- The command in the image -------------------------------------------------------------------
 image run --isolation chroot "$container" -- p2e --help >"$work/help"
 grep -q '^usage: p2e ' "$work/help"
+image run --isolation chroot "$container" -- test -r /usr/lib/p2e/musl/libp2e.so
 
 # ---- A server in a container, without any right, filtered by what is pinned outside -------------
 site=$work/site

@@ -9,7 +9,9 @@ import subprocess
 import pytest
 from first_byte import NOBODY, SANITIZED, SHIM, UNPRIVILEGED, Site
 from serving import ALL, GOOD, PYTHON, Run, converse, send, server, udp_ports
-from unconfigured import CONFIG, WITHOUT_CONFIG, is_refused, publish, published, receives, receives_by_unix
+from unconfigured import (
+    CONFIG, WITHOUT_CONFIG, is_refused, publish, published, receives, receives_by_unix, with_default_config,
+)
 
 PROGRAM = os.path.basename(os.path.realpath(PYTHON))
 pytestmark = WITHOUT_CONFIG
@@ -174,15 +176,6 @@ def test_a_config_that_is_named_and_unusable_is_no_reason_to_ask_the_table(hidde
 
 def close_folder(conf):
     conf.parent.chmod(0)
-
-
-def with_default_config(site, prepare):
-    """A mount namespace in which /etc/p2e/p2e.conf is what `prepare` writes."""
-    folder = site.folder / "etc" / "p2e"
-    folder.mkdir(parents=True)
-    prepare(folder / "p2e.conf")
-    script = f'mount -t overlay overlay -o lowerdir={site.folder}/etc:/etc /etc && exec "$@"'
-    return ["unshare", "--mount", "sh", "-c", script, "sh", *UNPRIVILEGED]
 
 
 @pytest.mark.parametrize(

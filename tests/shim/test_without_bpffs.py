@@ -21,23 +21,15 @@ CONTAINER = [*NO_BPFFS, *UNPRIVILEGED]
 SECCOMP = {"allowed": [], "EPERM": [*NO_BPF, "errno"], "killed": [*NO_BPF, "kill"]}
 
 
-@contextlib.contextmanager
-def new_site(**filters):
-    """Has a place for an agent, too."""
-    with published(**filters) as site:
-        site.agent = site.folder / "run" / "agent.sock"
-        yield site
-
-
 @pytest.fixture
 def site(port):
-    with new_site(first={"transport": "udp", "port": port}) as site:
+    with published(first={"transport": "udp", "port": port}) as site:
         yield site
 
 
 @pytest.fixture
 def open_site(port):
-    with new_site(first={"transport": "udp", "port": port, "on_error": "open"}) as site:
+    with published(first={"transport": "udp", "port": port, "on_error": "open"}) as site:
         yield site
 
 
@@ -71,7 +63,7 @@ def test_the_seccomp_filter_here_is_one(site, port, seccomp):
 @pytest.mark.parametrize("transport, style", [("unixgram", "plain"), ("unixseq", "sequenced")])
 def test_unix_sockets(transport, style, seccomp):
     address = f"@p2e-test-{secrets.token_hex(4)}"
-    with new_site(first={"transport": transport, "path": address}) as site, agent(site.agent, site.pin_dir):
+    with published(first={"transport": transport, "path": address}) as site, agent(site.agent, site.pin_dir):
         prefix = [*CONTAINER, *SECCOMP[seccomp]]
         receives_by_unix(command(site, *server(style, address), prefix=prefix), transport, address)
 
@@ -127,7 +119,7 @@ def test_a_process_that_binds_nothing_opens_and_says_nothing(site):
 
 def test_what_is_pinned_is_asked_first(site, port):
     """The agent would say that nothing is filtered."""
-    with new_site() as empty:
+    with published() as empty:
         with agent(site.agent, empty.pin_dir):
             variables = site.without_config(
                 UNPRIVILEGED, P2E_AGENT_SOCKET=site.agent, P2E_PIN_DIR=site.pin_dir
@@ -137,7 +129,7 @@ def test_what_is_pinned_is_asked_first(site, port):
 
 def test_a_table_that_is_not_trusted_is_no_reason_to_ask_the_agent(site, port):
     os.chown(site.pin_dir / "~published", 12345, 12345)
-    with new_site(first=site.filters["first"]) as other:
+    with published(first=site.filters["first"]) as other:
         with agent(site.agent, other.pin_dir):
             variables = site.without_config(
                 UNPRIVILEGED, P2E_AGENT_SOCKET=site.agent, P2E_PIN_DIR=site.pin_dir
@@ -219,7 +211,7 @@ def test_an_agent_that_hangs_later(port, on_error):
         "except PermissionError: print('refused')\n"
         "else: print('bound')\n"
     )
-    with new_site(**filters) as site:
+    with published(**filters) as site:
         with agent(site.agent, site.pin_dir):
             run = Run(command(site, PYTHON, "-c", script, str(port)), stdin=subprocess.PIPE)
         site.agent.unlink()
@@ -351,7 +343,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("on_error", ["closed", "open"])
 @pytest.mark.parametrize("case, seccomp", [(c, s) for c, (_, names) in PROGRAMS.items() for s in names])
 def test_a_program_that_is_none(port, case, seccomp, on_error):
-    with new_site(first={"transport": "udp", "port": port, "on_error": on_error}) as site:
+    with published(first={"transport": "udp", "port": port, "on_error": on_error}) as site:
         table = table_of(site)
         site.agent.parent.mkdir()
         prefix = [*CONTAINER, *SECCOMP[seccomp]]
@@ -367,7 +359,7 @@ def test_a_program_that_is_none(port, case, seccomp, on_error):
 
 def test_what_is_asked(port):
     """The filter's name, and what the table says of it: the agent hands no program over that does not fit."""
-    with new_site(first={"transport": "udp", "port": port, "mode": "monitor"}) as site:
+    with published(first={"transport": "udp", "port": port, "mode": "monitor"}) as site:
         table = table_of(site)
         site.agent.parent.mkdir()
         with Liar(site.agent, sender(lambda: memfd(table)), sender(data=reply(status=NONE))) as liar:

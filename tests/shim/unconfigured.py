@@ -5,7 +5,7 @@ import os
 import socket
 
 import pytest
-from first_byte import Site
+from first_byte import UNPRIVILEGED, Site
 from serving import GOOD, MESSAGES, Run, converse
 
 CONFIG = "/etc/p2e/p2e.conf"
@@ -20,10 +20,25 @@ def publish(site):
     return site
 
 
-@contextlib.contextmanager
+def pinned(**filters):
+    """A site whose filters are pinned and published, to be closed; `agent` is where one may listen."""
+    site = publish(Site(**filters).compile())
+    site.agent = site.folder / "run" / "agent.sock"
+    return site
+
+
 def published(**filters):
-    with contextlib.closing(Site(**filters).compile()) as site:
-        yield publish(site)
+    """The same, for `with`."""
+    return contextlib.closing(pinned(**filters))
+
+
+def with_default_config(site, prepare):
+    """A command prefix: a mount namespace in which /etc/p2e/p2e.conf is what `prepare` writes."""
+    folder = site.folder / "etc" / "p2e"
+    folder.mkdir(parents=True)
+    prepare(folder / "p2e.conf")
+    script = f'mount -t overlay overlay -o lowerdir={site.folder}/etc:/etc /etc && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, "sh", *UNPRIVILEGED]
 
 
 # ---- What a server does ------------------------------------------------------------------------------
