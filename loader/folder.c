@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -105,12 +104,4 @@ void p2e_folder_remove(const char *path)
     }
     rmdir(path);
     errno = saved;
-}
-
-int p2e_folder_rename(const char *from, const char *to, unsigned flags, struct p2e_error *err)
-{
-    // Not every libc has renameat2.
-    if (syscall(__NR_renameat2, AT_FDCWD, from, AT_FDCWD, to, flags))
-        return p2e_error_set(err, "cannot make pin folder %s: %m", to);
-    return 0;
 }

@@ -5,9 +5,9 @@ MUSL     := $(BUILD)/musl
 MUSL_LIB := $(MUSL)/libp2e.so
 
 # It goes by what is published and pinned. What reads a config file wants libconfig, which there is not for
-# musl; what loads objects is of no use without.
+# musl; what loads objects, or writes pins, is of no use without.
 MUSL_LEFT_OUT := $(addprefix config/,filter.c load.c read.c rules.c source.c value.c) \
-                 $(addprefix loader/,filter.c load.c object.c probe.c)
+                 $(addprefix loader/,filter.c load.c object.c probe.c rename.c)
 MUSL_SRC := $(filter-out $(MUSL_LEFT_OUT),$(SRC_BOTH)) $(wildcard shim/*.c shim/musl/*.c)
 MUSL_OBJ := $(MUSL_SRC:%.c=$(MUSL)/%.o)
 
