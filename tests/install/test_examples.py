@@ -56,7 +56,7 @@ def test_only_the_agent_has_capabilities():
     for each in spec["initContainers"] + spec["containers"]:
         security = each["securityContext"]
         is_agent = each["name"] == "p2e-agent"
-        assert security["capabilities"].get("add") == (["BPF", "PERFMON"] if is_agent else None)
+        assert security["capabilities"].get("add") == (["BPF", "PERFMON", "DAC_OVERRIDE"] if is_agent else None)
         assert security["capabilities"]["drop"] == ["ALL"]
         assert security["runAsUser"] == (0 if is_agent else 65534)
         assert not security["allowPrivilegeEscalation"] and security["seccompProfile"]
