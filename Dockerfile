@@ -3,7 +3,8 @@
 #   docker build -t p2e .                                 small: libp2e.so and p2e, no compiler
 #   docker build -t p2e-compiler --target compiler .      with clang and protoc, to compile rules there
 #
-# Application containers need nothing but /usr/lib/libp2e.so out of the first.
+# Application containers need nothing but /usr/lib/libp2e.so out of the first; those of Alpine, or what else
+# is linked with musl, /usr/lib/p2e/musl/libp2e.so.
 
 # ---- What the command needs: to run, and to compile rules -----------------------------------------
 FROM docker.io/library/debian:bookworm-slim AS small
@@ -21,11 +22,13 @@ RUN apt-get update -q \
 # ---- The build, where clang is installed already --------------------------------------------------
 FROM large AS build
 COPY deps.sh /src/
-RUN /src/deps.sh build
+RUN /src/deps.sh musl
 COPY . /src
-RUN make -j"$(nproc)" -C /src && strip --strip-unneeded /src/build/libp2e.so /src/build/p2e \
+RUN make -j"$(nproc)" -C /src all musl \
+    && strip --strip-unneeded /src/build/libp2e.so /src/build/musl/libp2e.so /src/build/p2e \
     && install -D -m 0755 /src/build/p2e /image/usr/bin/p2e \
     && install -D -m 0644 /src/build/libp2e.so /image/usr/lib/libp2e.so \
+    && install -D -m 0644 /src/build/musl/libp2e.so /image/usr/lib/p2e/musl/libp2e.so \
     && install -D -m 0644 /src/config/p2e.conf.sample /image/etc/p2e/p2e.conf.sample
 
 # ---- The images ------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 # p2e: build/p2e (the command) and build/libp2e.so (the shim), both runnable from the tree.
 #
 #   make            build both
+#   make musl       build build/musl/libp2e.so, the shim for musl programs
 #   make deps       install what building needs (Debian 12, root)
 #   make demo       the experiment: a server without and with a filter, one table
 #   make bench      what verdicts, servers, growth and start cost; make bench-verdict one part
@@ -29,7 +30,7 @@ LDFLAGS += $(if $(SANITIZE),-fsanitize=address -fsanitize=undefined)
 
 ROOMS_BOTH := base config loader
 SRC_BOTH := $(foreach r,$(ROOMS_BOTH),$(wildcard $(r)/*.c))
-SRC_SHIM := $(wildcard shim/*.c)
+SRC_SHIM := $(wildcard shim/*.c shim/glibc/*.c)
 SRC_COMP := $(wildcard compiler/*.c)
 SRC_AGENT := $(wildcard agent/*.c)
 SRC_CLI  := $(wildcard cli/*.c)
@@ -71,6 +72,8 @@ $(BUILD)/pic/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(SAY) CC "$< (shim)"
 	$(Q)$(CC) $(CFLAGS) -fPIC -ffunction-sections -c -o $@ $<
+
+include shim/musl/musl.mk
 
 # ---- Generated sources ---------------------------------------------------------------------------
 DESCRIPTOR_DIR := /usr/include
@@ -115,7 +118,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(OBJ_AGENT) $(OBJ_COMP) $(OBJ_BOTH)
 
 include demo/demo.mk tests/agent/agent.mk tests/bulk/bulk.mk tests/compiler/print.mk \
         tests/compiler/regex.mk tests/loader/loader.mk tests/oracle/oracle.mk tests/fuzz/fuzz.mk \
-        tests/kernels/kernels.mk bench/bench.mk contrib/install.mk
+        tests/kernels/kernels.mk tests/shim/musl.mk bench/bench.mk contrib/install.mk
 
 # ---- What people type ---------------------------------------------------------------------------
 .PHONY: deps demo test programs
@@ -129,7 +132,7 @@ demo:
 
 # Everything that tests run: they build nothing themselves.
 programs: all unit-tests demo-programs agent-programs bulk-programs loader-programs print-programs \
-          regex-programs oracle-programs
+          regex-programs oracle-programs $(if $(SANITIZE),,musl-programs)
 
 # TESTS=tests/cli runs a part.
 test:

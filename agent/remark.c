@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
+
 struct p2e_remark {
     char *subject, *text; // text: NULL for none
 };
@@ -34,12 +36,12 @@ static struct p2e_remark *add(struct p2e_remarks *remarks, const char *subject)
 
 void p2e_remark_say(const char *format, ...)
 {
+    struct p2e_error said; // what it quotes is safe there
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "p2e agent: ");
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    p2e_error_vset(&said, format, args);
     va_end(args);
+    fprintf(stderr, "p2e agent: %s\n", said.text);
 }
 
 // Without memory it is said once too often.

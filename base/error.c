@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/printable.h"
 
 #define EXCERPT_INDENT "    "
 #define EXCERPT_MAX    96 // code points of a line that are shown
@@ -17,21 +20,73 @@ static bool starts_character(char c)
     return ((unsigned char)c & 0xc0) != 0x80;
 }
 
-// Formats into out[0 … size); what does not fit ends in "...", never within a UTF-8 sequence.
+// Appends forms of characters to what an error holds, as far as they fit as a whole.
+struct writer {
+    char *at, *end;
+    char *cut; // up to here there is room for a "..." after it
+    bool full;
+};
+
+static struct writer writer_into(char *text, size_t size)
+{
+    *text = '\0';
+    return (struct writer){.at = text, .end = text + size - 1, .cut = text};
+}
+
+static void put_text(struct writer *w, const char *text)
+{
+    size_t size = strlen(text);
+    w->full |= size > (size_t)(w->end - w->at);
+    if (w->full)
+        return;
+    memcpy(w->at, text, size + 1);
+    w->at += size;
+    if (w->end - w->at >= (ptrdiff_t)strlen("..."))
+        w->cut = w->at;
+}
+
+static void put_repeated(struct writer *w, const char *text, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        put_text(w, text);
+}
+
+// What errors quote is others' text: a terminal obeys none of it.
+static void put_printable(struct writer *w, const char *text, size_t size)
+{
+    char form[P2E_PRINTABLE_SIZE];
+    for (size_t length; size; text += length, size -= length) {
+        length = p2e_printable_next(text, size, form);
+        put_text(w, form);
+    }
+}
+
+// An error may be of several lines, as one that holds another one with its excerpt.
+static void put_lines(struct writer *w, const char *text)
+{
+    for (;;) {
+        size_t size = strcspn(text, "\n");
+        put_printable(w, text, size);
+        if (!text[size])
+            return;
+        put_text(w, "\n");
+        text += size + 1;
+    }
+}
+
+// Formats into out[0 … size), P2E_ERROR_SIZE at most; what does not fit ends in "...", never within
+// a character: no form is shorter than its character, so `raw` holds all that `out` can.
 __attribute__((format(printf, 3, 0))) static void format_cut(char *out, size_t size,
                                                              const char *format, va_list args)
 {
-    int length = vsnprintf(out, size, format, args);
-    if (length < 0) {
-        out[0] = '\0';
+    char raw[P2E_ERROR_SIZE];
+    int length = vsnprintf(raw, sizeof(raw), format, args);
+    struct writer w = writer_into(out, size);
+    if (length < 0)
         return;
-    }
-    if ((size_t)length < size)
-        return;
-    size_t end = size - sizeof("...");
-    while (end > 0 && !starts_character(out[end]))
-        end--;
-    memcpy(out + end, "...", sizeof("..."));
+    put_lines(&w, raw);
+    if (w.full || (size_t)length >= sizeof(raw))
+        strcpy(w.cut, "...");
 }
 
 int p2e_error_vset(struct p2e_error *err, const char *format, va_list args)
@@ -87,14 +142,6 @@ static size_t previous_character(const char *text, size_t at, size_t begin)
     return at;
 }
 
-static size_t count_characters(const char *text, struct p2e_span span)
-{
-    size_t count = 0;
-    for (size_t at = span.begin; at < span.end; at = next_character(text, at, span.end))
-        count++;
-    return count;
-}
-
 static struct p2e_span line_around(const char *text, size_t size, size_t at)
 {
     struct p2e_span line = {at, at};
@@ -125,37 +172,6 @@ static struct p2e_span window_around(const char *text, struct p2e_span line, siz
     return window;
 }
 
-// Text that is appended to what an error holds, as far as it fits.
-struct writer {
-    char *at, *end;
-};
-
-static void put(struct writer *w, char c)
-{
-    if (w->at < w->end)
-        *w->at++ = c;
-}
-
-static void put_text(struct writer *w, const char *text)
-{
-    for (; *text; text++)
-        put(w, *text);
-}
-
-static void put_repeated(struct writer *w, char c, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        put(w, c);
-}
-
-// Tabs and other control characters become blanks: the caret stays in its column, and no text can
-// send a terminal its own commands.
-static void put_printable(struct writer *w, const char *text, struct p2e_span span)
-{
-    for (size_t i = span.begin; i < span.end; i++)
-        put(w, (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i]);
-}
-
 static void put_excerpt(struct writer *w, const char *text, struct p2e_span span)
 {
     size_t size = strlen(text);
@@ -168,15 +184,15 @@ static void put_excerpt(struct writer *w, const char *text, struct p2e_span span
 
     put_text(w, "\n" EXCERPT_INDENT);
     put_text(w, cut_begin);
-    put_printable(w, text, window);
+    put_printable(w, text + window.begin, window.end - window.begin);
     put_text(w, cut_end);
 
-    size_t before = count_characters(text, (struct p2e_span){window.begin, begin});
-    size_t marked = count_characters(text, (struct p2e_span){begin, end});
+    size_t before = p2e_printable_columns(text + window.begin, begin - window.begin);
+    size_t marked = begin < end ? p2e_printable_columns(text + begin, end - begin) : 0;
     put_text(w, "\n" EXCERPT_INDENT);
-    put_repeated(w, ' ', strlen(cut_begin) + before);
-    put(w, '^');
-    put_repeated(w, '~', marked > 1 ? marked - 1 : 0);
+    put_repeated(w, " ", strlen(cut_begin) + before);
+    put_text(w, "^");
+    put_repeated(w, "~", marked > 1 ? marked - 1 : 0);
 }
 
 int p2e_error_at(struct p2e_error *err, const char *text, struct p2e_span span, const char *format,
@@ -192,12 +208,9 @@ int p2e_error_at(struct p2e_error *err, const char *text, struct p2e_span span, 
     format_cut(formatted.text, sizeof(formatted.text) - EXCERPT_SIZE, format, args);
     va_end(args);
 
-    struct writer w = {
-        .at = formatted.text + strlen(formatted.text),
-        .end = formatted.text + sizeof(formatted.text) - 1,
-    };
+    size_t size = strlen(formatted.text);
+    struct writer w = writer_into(formatted.text + size, sizeof(formatted.text) - size);
     put_excerpt(&w, text, span);
-    *w.at = '\0';
     *err = formatted;
     errno = saved;
     return -1;

@@ -3,7 +3,7 @@
 // A function that can fail takes a `struct p2e_error *err` last, returns 0 (or a count) on success
 // and -1 on failure, and has then filled *err. The sentence says what is wrong and what to do next;
 // it has no trailing newline and may hold further lines (an excerpt of a rule with a caret under
-// the token).
+// the token). What it quotes is in it as base/printable.h has it: it may go to a terminal.
 #ifndef P2E_BASE_ERROR_H
 #define P2E_BASE_ERROR_H
 

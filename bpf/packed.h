@@ -82,4 +82,18 @@ P2E_GLOBAL int p2e_packed_varints(struct p2e_state *s, u32 pos, u32 end)
     return 0;
 }
 
+// The same for any kind of list (enum p2e_entry_kind): how many elements it has. The buffer holds
+// it where they are varints.
+static P2E_INLINE int p2e_packed(struct p2e_state *s, u32 kind, u32 pos, u32 end, u32 *count)
+{
+    if (kind == P2E_KIND_PACKED_VARINT) {
+        int well_formed = p2e_packed_varints(s, pos, end);
+        *count = s->varint;
+        return well_formed;
+    }
+    u32 shift = kind == P2E_KIND_PACKED_32 ? 2 : 3;
+    *count = (end - pos) >> shift;
+    return !((end - pos) & ((1u << shift) - 1));
+}
+
 #endif

@@ -38,9 +38,15 @@ enum p2e_entry_kind {
 #define P2E_ENTRY_REQUIRED 36 // 6: bit in the set of required fields, 0 for none
 #define P2E_ENTRY_HOOK     42 // 1: an emitted function takes the value
 #define P2E_ENTRY_CHILD    43 // 16: node of the submessage; of a scalar with a hook, the hook
+#define P2E_ENTRY_KNOWN    59 // 1: the schema has the field
 
 // Hooks of messages, by slot: the node is one that other fields may lead to, too.
 #define P2E_HOOK_MESSAGE 0x10000
+
+// Does anything remember that the field was met?
+#define P2E_ENTRY_LEAVES                                                                           \
+    (0x3ffull << P2E_ENTRY_SLOT | 0x3ffull << P2E_ENTRY_ONEOF | 0x3full << P2E_ENTRY_REQUIRED |    \
+     1ull << P2E_ENTRY_HOOK)
 
 #define P2E_MEMBERS_MAX 255
 #define P2E_FRAMES_MAX  100 // submessages that may be open at once
@@ -49,10 +55,11 @@ enum p2e_entry_kind {
     ((__u32)((entry) >> P2E_ENTRY_##part) & ((1u << (bits)) - 1))
 
 // Header of a row.
-#define P2E_ROW_DENSE   0  // 16 bits: highest field number in the row
-#define P2E_ROW_SPARSE  16 // 1: has fields beyond
-#define P2E_ROW_NEEDS   17 // 16: index into the table of required sets
-#define P2E_ROW_ELEMENT 33 // 1: an element, whose begin and end count
+#define P2E_ROW_DENSE    0  // 16 bits: highest field number in the row
+#define P2E_ROW_SPARSE   16 // 1: has fields beyond
+#define P2E_ROW_NEEDS    17 // 16: index into the table of required sets
+#define P2E_ROW_ELEMENT  33 // 1: an element, whose begin and end count
+#define P2E_ROW_STRAIGHT 60 // 1: an emitted function takes fields that come in order
 
 // Of an open message: its row's header, and above it
 #define P2E_OPEN_NODE 34 // 16: the row

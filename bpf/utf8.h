@@ -73,19 +73,33 @@ P2E_GLOBAL int p2e_utf8_check(struct p2e_state *s, u32 begin, u32 end)
     return 0;
 }
 
-// The same; ASCII of up to 32 bytes is told by overlapping words, without a call.
+// What is set in any byte of the text [pos, end), or in none of it; of up to 64 bytes, by words
+// that overlap.
+static P2E_INLINE u64 p2e_utf8_any(struct p2e_state *s, u32 pos, u32 end)
+{
+    u32 size = end - pos;
+    if (size < 8)
+        return p2e_low_bytes(p2e_word(s, pos), size);
+    // Where the second word begins, without a branch: 8 bytes on, or less than that.
+    s32 less = size - 16;
+    OPAQUE(less);
+    less &= less >> 31;
+    u64 any = p2e_word(s, pos) | p2e_word(s, pos + 8 + less) | p2e_word(s, end - 16 - less) |
+              p2e_word(s, end - 8);
+    if (size > 32)
+        any |= p2e_word(s, pos + 16) | p2e_word(s, pos + 24) | p2e_word(s, end - 32) |
+               p2e_word(s, end - 24);
+    return any;
+}
+
+// The same; short ASCII is told without a call, and other short texts by one.
 static P2E_INLINE int p2e_utf8(struct p2e_state *s, u32 pos, u32 size)
 {
-    u64 high = P2E_HIGH_BITS;
-    u32 end = pos + size;
-    if (size < 8) {
-        high = p2e_low_bytes(p2e_word(s, pos), size);
-    } else if (size <= 32) {
-        high = p2e_word(s, pos) | p2e_word(s, end - 8);
-        if (size > 16)
-            high |= p2e_word(s, pos + 8) | p2e_word(s, end - 16);
-    }
-    return !(high & P2E_HIGH_BITS) || p2e_utf8_check(s, pos, end);
+    if (likely(size <= 64) && likely(!(p2e_utf8_any(s, pos, pos + size) & P2E_HIGH_BITS)))
+        return 1;
+    if (size < 8 * P2E_UTF8_STEPS)
+        return p2e_utf8_steps(s, pos, pos, pos + size) != ~0u;
+    return p2e_utf8_check(s, pos, pos + size);
 }
 
 #endif

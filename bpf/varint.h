@@ -60,6 +60,17 @@ static P2E_INLINE u32 p2e_varint(struct p2e_state *s, u32 pos, u64 word, u64 *va
     return p2e_first_high(ends) + 1;
 }
 
+// A varint of any size at pos, its value in s->varint: for code that is not to hold all of it.
+P2E_GLOBAL u32 p2e_varint_far(struct p2e_state *s, u32 pos)
+{
+    if (!s)
+        return 0;
+    u64 value = 0;
+    u32 size = p2e_varint(s, pos, p2e_word(s, pos), &value);
+    s->varint = value;
+    return size;
+}
+
 // A tag: a varint of at most five bytes and 32 bits. Returns its size, 0 when malformed.
 static P2E_INLINE u32 p2e_tag(u64 word, u32 *tag)
 {

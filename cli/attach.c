@@ -19,7 +19,7 @@ struct request {
     const struct p2e_filter *filter; // NULL for any
     long pid, port;                  // port 0 for any
     const char *path;                // NULL for any
-    bool no_lock;
+    bool no_lock, force;
     // Does the verb to one socket, and says what it did; -1 where it may not.
     int (*act)(const struct request *request, const struct p2e_socket *socket,
                struct p2e_buffer *said, struct p2e_error *err);
@@ -75,6 +75,8 @@ static int attach(const struct request *request, const struct p2e_socket *socket
         return -1;
     size_t taken = settle(request, socket, &attachment);
     p2e_buffer_printf(said, "attached%s", request->no_lock ? ", not locked" : "");
+    if (request->no_lock && !p2e_mark_set(request->config->pin_dir, socket->copy))
+        p2e_buffer_puts(said, " (nor marked as p2e's: p2e detach needs --force)");
     if (attachment.had_gro)
         p2e_buffer_puts(said, ", UDP_GRO turned off");
     if (taken)
@@ -84,16 +86,28 @@ static int attach(const struct request *request, const struct p2e_socket *socket
 }
 
 // ---- Detaching ----------------------------------------------------------------------------------
+static int take_off(const struct request *request, const struct p2e_socket *socket,
+                    struct p2e_buffer *said, struct p2e_error *err)
+{
+    const char *pin_dir = request->config->pin_dir;
+    if (!request->force && !p2e_mark_is_set(pin_dir, socket->copy))
+        return p2e_error_set(err,
+                             "it has an eBPF filter that may be the server's own: p2e attach has "
+                             "left no mark in %s that it is p2e's; --force takes it off",
+                             pin_dir);
+    if (p2e_attach_remove(socket->copy))
+        return p2e_error_set(err, "cannot take the filter off: %m");
+    p2e_mark_clear(pin_dir, socket->copy);
+    p2e_buffer_puts(said, "detached");
+    return 0;
+}
+
 static int detach(const struct request *request, const struct p2e_socket *socket,
                   struct p2e_buffer *said, struct p2e_error *err)
 {
-    (void)request;
     switch (socket->filtering) {
     case P2E_UNLOCKED:
-        if (p2e_attach_remove(socket->copy))
-            return p2e_error_set(err, "cannot take the filter off: %m");
-        p2e_buffer_puts(said, "detached");
-        return 0;
+        return take_off(request, socket, said, err);
     case P2E_FILTERED:
         return p2e_error_set(err, "its filter is locked, and nobody can take it off any more: "
                                   "restart the server without p2e");
@@ -112,18 +126,22 @@ static bool is_chosen(const struct request *request, const struct p2e_socket *so
     return !request->path || !strcmp(request->path, socket->path);
 }
 
-static void print_place(FILE *to, const struct p2e_socket *socket)
+static void print_place(const struct p2e_socket *socket)
 {
-    fprintf(to, "process %d (%s), fd %d, %s: ", (int)socket->process->pid, socket->process->command,
-            socket->fd, socket->place);
+    printf("process %d (", (int)socket->process->pid);
+    p2e_put(stdout, socket->process->command, 0);
+    printf("), fd %d, ", socket->fd);
+    p2e_put(stdout, socket->place, 0);
+    printf(": ");
 }
 
 static void refuse(struct request *request, const struct p2e_socket *socket,
-                   const struct p2e_error *err)
+                   const struct p2e_error *why)
 {
-    fprintf(stderr, "p2e %s: ", request->command->name);
-    print_place(stderr, socket);
-    fprintf(stderr, "%s\n", err->text);
+    struct p2e_error err = *why;
+    p2e_error_prefix(&err, "process %d (%s), fd %d, %s", (int)socket->process->pid,
+                     socket->process->command, socket->fd, socket->place);
+    p2e_fail(request->command, &err);
     request->refused++;
 }
 
@@ -135,7 +153,7 @@ static void act(struct request *request, const struct p2e_socket *socket)
         refuse(request, socket, &err);
         return;
     }
-    print_place(stdout, socket);
+    print_place(socket);
     printf("filter \"%s\" %s\n", socket->filter->name, said.data ? said.data : "");
     request->done++;
 }
@@ -227,12 +245,15 @@ static int run_with_config(struct request *request, const char *path, const char
 static int run(struct request *request, int argc, char **argv)
 {
     const char *config = NULL, *pid = NULL, *port = NULL;
+    const struct p2e_option own =
+        request->act == attach ? (struct p2e_option){.name = "no-lock", .flag = &request->no_lock}
+                               : (struct p2e_option){.name = "force", .flag = &request->force};
     const struct p2e_option options[] = {
         {.name = "config", .letter = 'c', .value = &config},
         {.name = "pid", .value = &pid},
         {.name = "port", .value = &port},
         {.name = "path", .value = &request->path},
-        {.name = request->act == attach ? "no-lock" : NULL, .flag = &request->no_lock},
+        own,
         {0},
     };
     int operands, status = p2e_parse_options(request->command, argc, argv, options, &operands);
@@ -282,14 +303,19 @@ const struct p2e_command p2e_attach_command = {
 
 const struct p2e_command p2e_detach_command = {
     .name = "detach",
-    .usage = "--pid PID [--port N] [--path PATH] [-c FILE] [FILTER]",
+    .usage = "--pid PID [--port N] [--path PATH] [-c FILE] [--force] [FILTER]",
     .summary = "take a filter off that was attached with --no-lock",
-    .help = "Takes eBPF filters that are not locked off the sockets of the process that a filter "
-            "of the\n"
-            "configuration (or FILTER alone) is for. The kernel does not say whose they are: where "
-            "the server\n"
-            "attaches eBPF filters of its own, they go too.\n\n" CHOICE_HELP
-            "      --help           this text\n\n"
-            "Prints a line for each socket. Exits with 1 if one was refused, or there was none.\n",
+    .help =
+        "Takes filters that p2e attach --no-lock has attached off the sockets of the process "
+        "that a\n"
+        "filter of the configuration (or FILTER alone) is for. The kernel does not say whose a "
+        "filter is:\n"
+        "p2e attach leaves a mark on the socket, where it may load programs and pin_dir is on a "
+        "bpffs.\n\n" CHOICE_HELP
+        "      --force          take off what has no mark, too: any eBPF filter that is not "
+        "locked, be it\n"
+        "                       the server's own\n"
+        "      --help           this text\n\n"
+        "Prints a line for each socket. Exits with 1 if one was refused, or there was none.\n",
     .run = run_detach,
 };

@@ -1,12 +1,26 @@
 #include "cli/common.h"
 
 #include <arpa/inet.h>
+#include <string.h>
 
 #include "base/buffer.h"
+#include "base/printable.h"
 
 int p2e_read_config(const char *path, struct p2e_config *config, struct p2e_error *err)
 {
     return p2e_config_load(path ? path : p2e_config_find(), config, err);
+}
+
+void p2e_put(FILE *to, const char *text, size_t width)
+{
+    char form[P2E_PRINTABLE_SIZE];
+    size_t columns = p2e_printable_columns(text, strlen(text));
+    for (size_t size = strlen(text), length; size; text += length, size -= length) {
+        length = p2e_printable_next(text, size, form);
+        fputs(form, to);
+    }
+    for (; columns < width; columns++)
+        fputc(' ', to);
 }
 
 static void add_address(struct p2e_buffer *b, const struct in6_addr *address)

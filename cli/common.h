@@ -2,11 +2,17 @@
 #ifndef P2E_CLI_COMMON_H
 #define P2E_CLI_COMMON_H
 
+#include <stddef.h>
+#include <stdio.h>
+
 #include "cli/cli.h"
 #include "config/config.h"
 
 // Reads `path`, NULL for where a configuration is looked for.
 int p2e_read_config(const char *path, struct p2e_config *config, struct p2e_error *err);
+
+// Prints what others wrote as base/printable.h has it, and blanks up to `width` columns.
+void p2e_put(FILE *to, const char *text, size_t width);
 
 // "8000-8010,9000", "127.0.0.1:53", "/run/x.sock": where a filter's sockets are. The caller frees;
 // NULL when out of memory.

@@ -15,10 +15,12 @@ struct settings {
 static void report_text(const char *folder, const struct p2e_filter *filter, const char *what,
                         const struct p2e_error *err)
 {
-    if (err)
+    if (err) {
         fprintf(stderr, "p2e compile: %s\n", err->text);
-    else
-        printf("%s/%s.bpf.o: %s\n", folder, filter->name, what);
+        return;
+    }
+    p2e_put(stdout, folder, 0);
+    printf("/%s.bpf.o: %s\n", filter->name, what);
 }
 
 static void report_json(size_t index, const struct p2e_filter *filter, const char *what,

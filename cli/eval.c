@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "cli/choice.h"
+#include "cli/common.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "loader/probe.h"
@@ -54,8 +55,10 @@ static void print_verdict(const struct settings *s, const struct p2e_object *obj
     const char *rule =
         verdict >= P2E_COUNT_RULES ? object->description.rule_ids[verdict - P2E_COUNT_RULES] : NULL;
     if (!s->json) {
-        printf("%s%s%s%s\n", verdict == P2E_COUNT_PASSED ? "" : "drop ", reason_name(verdict),
-               rule ? " " : "", rule ? rule : "");
+        printf("%s%s%s", verdict == P2E_COUNT_PASSED ? "" : "drop ", reason_name(verdict),
+               rule ? " " : "");
+        p2e_put(stdout, rule ? rule : "", 0);
+        putchar('\n');
         return;
     }
     printf("{\"verdict\":\"%s\"", verdict == P2E_COUNT_PASSED ? "pass" : "drop");

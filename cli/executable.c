@@ -70,17 +70,26 @@ static int check_privilege(const char *path, int fd, struct p2e_error *err)
     return 0;
 }
 
-static bool has_interpreter(int fd, const Elf64_Ehdr *header)
+// The loader's path as far as it fits, "" for none.
+static void read_loader(int fd, const Elf64_Ehdr *header, char *loader, size_t size)
 {
+    *loader = '\0';
     for (unsigned i = 0; i < header->e_phnum; i++) {
         Elf64_Phdr segment;
         off_t at = (off_t)(header->e_phoff + i * sizeof(segment));
         if (pread(fd, &segment, sizeof(segment), at) != sizeof(segment))
-            return false;
-        if (segment.p_type == PT_INTERP)
-            return true;
+            return;
+        if (segment.p_type != PT_INTERP)
+            continue;
+        ssize_t length = pread(fd, loader, size - 1, (off_t)segment.p_offset);
+        loader[length > 0 ? length : 0] = '\0';
+        return;
     }
-    return false;
+}
+
+static bool is_musl(const char *loader)
+{
+    return strstr(loader, "/ld-musl-");
 }
 
 static int own_header(Elf64_Ehdr *header)
@@ -92,11 +101,19 @@ static int own_header(Elf64_Ehdr *header)
 static int check_elf(const char *path, int fd, const Elf64_Ehdr *header, struct p2e_error *err)
 {
     Elf64_Ehdr own;
+    char loader[64];
     if (own_header(&own) < 0)
         return p2e_error_set(err, "cannot read /proc/self/exe: is /proc mounted?");
     if (header->e_ident[EI_CLASS] != own.e_ident[EI_CLASS] || header->e_machine != own.e_machine)
         return p2e_error_set(err, "%s is of another architecture than libp2e.so" NO_FILTER, path);
-    if (!has_interpreter(fd, header))
+    read_loader(fd, header, loader, sizeof(loader));
+    if (is_musl(loader))
+        return p2e_error_set(err,
+                             "%s is linked with musl, and p2e run preloads a library for glibc; "
+                             "publish the filters (p2e load, or p2e agent), and start it by "
+                             "itself with the library for musl: LD_PRELOAD=…/p2e/musl/libp2e.so",
+                             path);
+    if (!*loader)
         return p2e_error_set(
             err, "%s is a static binary: there is no loader to preload a library" NO_FILTER, path);
     return 0;

@@ -5,6 +5,7 @@
 #include "agent/build.h"
 #include "base/cleanup.h"
 #include "cli/choice.h"
+#include "cli/common.h"
 #include "cli/json.h"
 
 struct settings {
@@ -102,7 +103,8 @@ static void print_path(const struct p2e_plan *plan, const struct p2e_place *plac
     if (!use)
         return;
     print_path(plan, use->place);
-    printf("%s%s.", use->field->name, use->field->repeated ? "[]" : "");
+    p2e_put(stdout, use->field->name, 0);
+    printf("%s.", use->field->repeated ? "[]" : "");
 }
 
 static const char *memory_of(const struct p2e_use *use)
@@ -124,8 +126,10 @@ static void print_use(const struct p2e_plan *plan, const struct p2e_use *use)
     struct p2e_cel_type type = p2e_cel_type_of_field(use->field);
     printf("  ");
     print_path(plan, use->place);
-    printf("%s (%s): %s", use->field->name, p2e_cel_type_name(&type, name, sizeof(name)),
-           memory_of(use));
+    p2e_put(stdout, use->field->name, 0);
+    printf(" (");
+    p2e_put(stdout, p2e_cel_type_name(&type, name, sizeof(name)), 0);
+    printf("): %s", memory_of(use));
     if (use->test_count)
         printf("; what %zu condition%s of its elements", use->test_count,
                use->test_count == 1 ? " says" : "s say");
@@ -146,7 +150,8 @@ static void print_memory(const struct p2e_plan *plan)
                 continue;
             printf("  ");
             print_path(plan, place);
-            printf("%s (oneof): which member is set\n", place->message->oneofs[k].name);
+            p2e_put(stdout, place->message->oneofs[k].name, 0);
+            printf(" (oneof): which member is set\n");
         }
     }
 }
@@ -160,18 +165,27 @@ static void print_indented(const char *text)
     }
 }
 
+static void print_rule(const char *id, const char *expression)
+{
+    printf("  ");
+    p2e_put(stdout, id, 0);
+    printf(": ");
+    p2e_put(stdout, expression, 0);
+    putchar('\n');
+}
+
 static void print_rules(const struct explanation *x)
 {
     const struct p2e_rules *rules = rules_of(x);
     printf("judges, when the message or its element ends\n");
     for (size_t i = 0; i < rules->count; i++) {
         if (!rules->rules[i].refused)
-            printf("  %s: %s\n", rules->rules[i].id, P2E_RULE_SHOWN(&rules->rules[i]));
+            print_rule(rules->rules[i].id, P2E_RULE_SHOWN(&rules->rules[i]));
     }
     if (rules->refusal_count)
         printf("refuses\n");
     for (size_t i = 0; i < rules->refusal_count; i++) {
-        printf("  %s: %s\n", rules->refusals[i].id, rules->refusals[i].expression);
+        print_rule(rules->refusals[i].id, rules->refusals[i].expression);
         print_indented(rules->refusals[i].why.text);
     }
 }
@@ -179,10 +193,11 @@ static void print_rules(const struct explanation *x)
 static void print_text(const struct explanation *x)
 {
     const struct p2e_plan *plan = &x->plan;
-    printf(
-        "message %s\n\nwalks\n  %zu fields by name; submessages nest up to %u deep; all others are "
-        "skipped\n",
-        plan->message->full_name, plan->field_count, plan->max_depth);
+    printf("message ");
+    p2e_put(stdout, plan->message->full_name, 0);
+    printf("\n\nwalks\n  %zu fields by name; submessages nest up to %u deep; all others are "
+           "skipped\n",
+           plan->field_count, plan->max_depth);
     if (plan->slot_count > 1)
         print_memory(plan);
     print_rules(x);

@@ -1,12 +1,10 @@
-// JSON on standard output. Strings are UTF-8 whatever the bytes that went in.
+// JSON on standard output, all in ASCII. A byte that is not UTF-8 becomes U+FFFD.
 #ifndef P2E_CLI_JSON_H
 #define P2E_CLI_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-// Prints `text` as a JSON string, quotes included; a byte that is not UTF-8 becomes U+FFFD.
-void p2e_json_string(const char *text);
 // Prints "key":"text", with a comma before it unless it is the first.
 void p2e_json_text(const char *key, const char *text, bool first);
 

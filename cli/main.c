@@ -23,12 +23,13 @@ int p2e_fail(const struct p2e_command *command, const struct p2e_error *err)
 
 int p2e_usage_error(const struct p2e_command *command, const char *format, ...)
 {
+    struct p2e_error err;
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "p2e %s: ", command->name);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, "\nusage: p2e %s %s\n", command->name, command->usage);
+    p2e_error_vset(&err, format, args);
     va_end(args);
+    p2e_fail(command, &err);
+    fprintf(stderr, "usage: p2e %s %s\n", command->name, command->usage);
     return P2E_EXIT_USAGE;
 }
 
@@ -68,7 +69,9 @@ static int run(int argc, char **argv)
         if (!strcmp(argv[1], commands[i]->name))
             return commands[i]->run(commands[i], argc - 1, argv + 1);
     }
-    fprintf(stderr, "p2e: there is no command \"%s\"\n", argv[1]);
+    struct p2e_error err;
+    p2e_error_set(&err, "there is no command \"%s\"", argv[1]);
+    fprintf(stderr, "p2e: %s\n", err.text);
     return print_overview(stderr);
 }
 

@@ -161,9 +161,9 @@ static bool stays_alive(const struct watch *w)
 
 static void end_command(const struct watch *w, const char *command, const char *what)
 {
-    fprintf(stderr,
-            "p2e run: " LIBRARY " %s %s (process %d); it is ended, for it would run unfiltered\n",
-            what, command, (int)w->pid);
+    fprintf(stderr, "p2e run: " LIBRARY " %s ", what);
+    p2e_put(stderr, command, 0);
+    fprintf(stderr, " (process %d); it is ended, for it would run unfiltered\n", (int)w->pid);
     syscall(SYS_pidfd_send_signal, w->command, SIGKILL, NULL, 0);
 }
 

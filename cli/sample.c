@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
-#include "base/utf8.h"
+#include "base/printable.h"
 #include "compiler/print.h"
 
 #define INDENT      2
@@ -132,23 +132,6 @@ static void add_hex(const unsigned char *bytes, size_t size, struct p2e_buffer *
 }
 
 // ---- A block of text ----------------------------------------------------------------------------
-// Ids and messages of rules are whatever the configuration says.
-static void print_safe(const char *text, struct p2e_buffer *out)
-{
-    size_t size = strlen(text);
-    while (size > 0) {
-        uint32_t code;
-        size_t length = p2e_utf8_decode(text, size, &code);
-        bool is_safe = length && code >= ' ' && (code < 0x7f || code > 0x9f);
-        if (is_safe)
-            p2e_buffer_add(out, text, length);
-        else
-            p2e_buffer_puts(out, "?");
-        text += length ? length : 1;
-        size -= length ? length : 1;
-    }
-}
-
 static void print_reason(const struct p2e_follow *watch, const struct p2e_sample *sample,
                          struct p2e_buffer *out)
 {
@@ -159,11 +142,11 @@ static void print_reason(const struct p2e_follow *watch, const struct p2e_sample
     if (rule < 0)
         return;
     p2e_buffer_puts(out, " ");
-    print_safe(watch->description.rule_ids[rule], out);
+    p2e_printable_add(out, watch->description.rule_ids[rule]);
     if (!*watch->description.rule_messages[rule])
         return;
     p2e_buffer_puts(out, ": ");
-    print_safe(watch->description.rule_messages[rule], out);
+    p2e_printable_add(out, watch->description.rule_messages[rule]);
 }
 
 static void print_head(const struct p2e_follow *watch, const struct p2e_sample *sample,

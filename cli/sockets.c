@@ -30,14 +30,6 @@ const char *p2e_filtering_name(enum p2e_filtering filtering)
     return names[filtering];
 }
 
-static void make_plain(char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = '?';
-    }
-}
-
 // ---- A process ----------------------------------------------------------------------------------
 // What there is of a file of /proc/PID that fits, without the newline at its end.
 static void read_text(int folder, const char *name, char *text, size_t size)
@@ -105,7 +97,6 @@ int p2e_process_open(pid_t pid, struct p2e_process *process, struct p2e_error *e
     }
     process->uid = read_user(process->proc);
     read_text(process->proc, "comm", process->command, sizeof(process->command));
-    make_plain(process->command);
     read_program(process->proc, process->program, sizeof(process->program));
     return 0;
 }
@@ -143,7 +134,6 @@ static void read_path(const struct address *address, struct p2e_socket *found)
     if (size && !found->path[0])
         found->path[0] = '@';
     snprintf(found->place, sizeof(found->place), "%s", found->path);
-    make_plain(found->place);
 }
 
 static void read_inet(const struct address *address, struct p2e_socket *found)

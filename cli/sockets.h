@@ -17,7 +17,7 @@
 struct p2e_process {
     pid_t pid;
     uid_t uid;                  // in effect
-    char command[32];           // its name, with nothing that a terminal would obey
+    char command[32];           // its name, as it set it
     char program[NAME_MAX + 1]; // base name of its executable, "" when that is not to be seen
     int pidfd;
     int proc; // its folder in /proc
@@ -40,7 +40,7 @@ struct p2e_socket {
     enum p2e_transport transport;
     uint16_t port;                                              // 0 when it has none
     char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1]; // as in the configuration, or ""
-    char place[256]; // its address, to be shown, with nothing that a terminal would obey
+    char place[256];                                            // its address, to be shown
     enum p2e_filtering filtering;
     // Which filter is for it, as p2e_config_match has it: 1, 0, or -1 and *err.
     int found;

@@ -54,7 +54,7 @@ static void read_object(const struct p2e_config *config, const struct p2e_filter
     if (pinned)
         return;
     state->where = !strcmp(state->object, "missing") ? "not compiled" : "not loaded";
-    state->stale = !strcmp(state->object, "stale");
+    state->agreement = strcmp(state->object, "stale") ? P2E_AGREES : P2E_OTHER_RULES;
     if (!strcmp(state->object, "broken"))
         set_broken(state);
 }
@@ -74,6 +74,17 @@ static int read_counters(struct p2e_state *state, int states)
     return p2e_counters_read(states, rules, state->counters, &state->err);
 }
 
+static void compare(const struct p2e_config *config, const struct p2e_filter *filter,
+                    int options_fd, struct p2e_state *state)
+{
+    struct p2e_options options;
+    if (p2e_options_read(options_fd, &options, &state->err) < 0)
+        set_broken(state);
+    else
+        state->agreement =
+            p2e_filter_agreement(config, filter, &state->description, &options, true);
+}
+
 static void read_pins(const struct p2e_config *config, const char *name,
                       const struct p2e_filter *filter, struct p2e_state *state)
 {
@@ -84,8 +95,8 @@ static void read_pins(const struct p2e_config *config, const char *name,
     state->where = "pinned";
     if (found < 0 || read_counters(state, handles.state) < 0)
         set_broken(state);
-    else
-        state->stale = filter && is_stale(filter, &state->description);
+    else if (filter)
+        compare(config, filter, handles.options, state);
     p2e_handles_close(&handles);
 }
 

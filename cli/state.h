@@ -18,7 +18,7 @@ struct p2e_state {
     uint32_t counting;  // what tells these counters from those of another program; 0 for none
     bool has_error;
     bool hides_counters;
-    bool stale; // of other rules than the configuration has
+    enum p2e_agreement agreement; // of what is pinned, else of the object, with what is asked for
 };
 
 // Looks at a filter. With `filter` NULL, at what is pinned under `name` alone.

@@ -64,9 +64,10 @@ static int visit_socket(void *context, const struct p2e_socket *socket)
         return add_row(rows, socket);
     if (socket->found < 0) {
         rows->failed = true;
-        fprintf(stderr, "p2e %s: process %d (%s), %s: %s\n", rows->command->name,
-                (int)socket->process->pid, socket->process->command, socket->place,
-                socket->err->text);
+        struct p2e_error err = *socket->err;
+        p2e_error_prefix(&err, "process %d (%s), %s", (int)socket->process->pid,
+                         socket->process->command, socket->place);
+        p2e_fail(rows->command, &err);
     }
     return 0;
 }
@@ -81,12 +82,12 @@ static void read_rows(const struct p2e_config *config, struct rows *rows)
 }
 
 // ---- Text ---------------------------------------------------------------------------------------
-// A rule's text on one line, with nothing that a terminal would obey.
 static void print_rule(const char *id, const char *expression)
 {
-    printf("   rule %s: ", id);
-    for (; *expression; expression++)
-        putchar((unsigned char)*expression < ' ' || *expression == 0x7f ? ' ' : *expression);
+    printf("   rule ");
+    p2e_put(stdout, id, 0);
+    printf(": ");
+    p2e_put(stdout, expression, 0);
     putchar('\n');
 }
 
@@ -106,8 +107,11 @@ static void print_counters(const struct p2e_filter *filter, const struct p2e_sta
 
 static void print_row(const struct row *row)
 {
-    printf("    process %d (%s), uid %u, %s: %s", (int)row->pid, row->command, row->uid, row->place,
-           p2e_filtering_name(row->filtering));
+    printf("    process %d (", (int)row->pid);
+    p2e_put(stdout, row->command, 0);
+    printf("), uid %u, ", row->uid);
+    p2e_put(stdout, row->place, 0);
+    printf(": %s", p2e_filtering_name(row->filtering));
     if (row->filtering == P2E_NOT_FILTERED)
         printf("; p2e attach --pid %d filters it", (int)row->pid);
     putchar('\n');
@@ -128,11 +132,19 @@ static void print_object(const struct p2e_state *state)
         printf("    its object is %s; run: p2e compile\n", state->object);
 }
 
+static const char *const disagreements[] = {
+    [P2E_AGREES] = "",
+    [P2E_OTHER_RULES] = ", of other rules than the configuration has",
+    [P2E_OTHER_OPTIONS] = ", of another mode or transport than the configuration has",
+    [P2E_OLDER_SCHEMA] = ", of an older schema than its object",
+};
+
 static void print_text(const struct p2e_filter *filter, const char *place,
                        const struct p2e_state *state, const struct rows *rows)
 {
-    printf("%-16s %-9s %-24s %s%s%s\n", filter->name, p2e_transport_name(filter->transport), place,
-           state->where, state->stale ? ", of other rules than the configuration has" : "",
+    printf("%-16s %-9s ", filter->name, p2e_transport_name(filter->transport));
+    p2e_put(stdout, place, 24);
+    printf(" %s%s%s\n", state->where, disagreements[state->agreement],
            filter->mode == P2E_MONITOR ? ", monitor" : "");
     if (state->has_error)
         printf("    %s\n", state->err.text);
@@ -199,7 +211,7 @@ static void print_json(const struct p2e_config *config, const struct p2e_filter 
     p2e_json_text("socket", place, false);
     p2e_json_text("mode", filter->mode == P2E_MONITOR ? "monitor" : "enforce", false);
     p2e_json_text("state", state->where, false);
-    printf(",\"stale\":%s", state->stale ? "true" : "false");
+    printf(",\"stale\":%s", state->agreement == P2E_AGREES ? "false" : "true");
     p2e_json_text("object", state->object, false);
     if (!strcmp(state->where, "pinned"))
         print_json_pin(config, filter->name);
@@ -216,9 +228,9 @@ static void print_orphan(const struct p2e_config *config, const char *name,
                          const struct p2e_state *state, bool json)
 {
     if (!json) {
-        printf("%-16s pinned in %s/%s, and not in the configuration; servers may still be filtered "
-               "by it\n",
-               name, config->pin_dir, name);
+        printf("%-16s pinned in ", name);
+        p2e_put(stdout, config->pin_dir, 0);
+        printf("/%s, and not in the configuration; servers may still be filtered by it\n", name);
         return;
     }
     printf("{");
@@ -324,7 +336,7 @@ const struct p2e_command p2e_status_command = {
     .help =
         "For each filter: whether its program is not compiled, not loaded, pinned (shared by "
         "all its\n"
-        "sockets) or broken, whether it is stale (of other rules than the configuration has), "
+        "sockets) or broken, whether it is stale (not what the configuration and the object say), "
         "and how\n"
         "many messages passed and were dropped, by reason. Counts of a filter that a server "
         "loaded for\n"

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
+#include "base/printable.h"
 #include "cli/common.h"
 #include "cli/options.h"
 #include "cli/rates.h"
@@ -25,8 +26,8 @@ struct top {
 // On one line: an error may have more, with an excerpt.
 static void add_error(struct p2e_buffer *b, const struct p2e_state *state)
 {
-    for (const char *text = state->has_error ? state->err.text : ""; *text; text++)
-        p2e_buffer_add(b, (unsigned char)*text < ' ' || *text == 0x7f ? " " : text, 1);
+    if (state->has_error)
+        p2e_printable_add(b, state->err.text);
 }
 
 static void add_rate(struct p2e_buffer *b, double rate, int width)
@@ -41,7 +42,7 @@ static void add_reasons(struct p2e_buffer *b, const struct p2e_rates *rates, siz
         const struct p2e_reason *reason = &rates->reasons[i];
         p2e_buffer_puts(b, i ? between : "");
         p2e_buffer_puts(b, reason->rule ? "rule " : "");
-        p2e_buffer_puts(b, reason->rule ? reason->rule : reason->name);
+        p2e_printable_add(b, reason->rule ? reason->rule : reason->name);
         p2e_buffer_puts(b, " ");
         add_rate(b, reason->rate, 0);
     }
@@ -52,7 +53,7 @@ static const char *state_name(const struct p2e_rates *rates)
     const struct p2e_state *state = &rates->state;
     if (strcmp(state->where, "pinned"))
         return state->where;
-    if (state->stale)
+    if (state->agreement != P2E_AGREES)
         return "stale";
     return rates->filter->mode == P2E_MONITOR ? "monitor" : "pinned";
 }

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "bpf/table.h"
 #include "compiler/bpf_sources.h"
+#include "compiler/emit_straight.h"
 #include "compiler/emit_time.h"
 
 #define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
@@ -45,6 +46,7 @@ static void emit_parameters(struct p2e_emitter *e)
     emit(e, "#define P2E_HAS_REQUIRED %d\n", plan->has_required);
     emit(e, "#define P2E_HAS_ELEMENTS %d\n", plan->has_elements);
     emit(e, "#define P2E_HAS_DISTINCT %d\n", plan->has_sets);
+    emit(e, "#define P2E_HAS_BODIES %d\n", p2e_emit_has_bodies(plan));
     emit(e, "#define P2E_SAVED %zu\n", plan->saved_count ? power_of_two(plan->saved_count) : 0);
     emit(e, "#define P2E_HAS_NOW %d\n\n", p2e_emit_uses_now(plan));
 }
@@ -537,6 +539,7 @@ static int emit_source(struct p2e_emitter *e, const struct p2e_emit_names *names
          "#include \"time.h\"\n#include \"text.h\"\n#include \"regex.h\"\n#include \"format.h\"\n"
          "#include \"element.h\"\n\n");
     p2e_buffer_add(e->out, body.data, body.size);
+    p2e_emit_straight(e);
     digest_sources(e, names, digest);
     emit_meta(e, names, digest);
     emit(e, "#include \"program.h\"\n");

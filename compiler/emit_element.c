@@ -5,9 +5,7 @@
 // its key: 16 bits in the set of keys say what that one had come to (bpf/distinct.h).
 #include <stdio.h>
 
-#include "compiler/emit_expr.h"
-
-#define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
+#include "compiler/emit_expr_private.h"
 
 typedef const struct p2e_use use_t;
 typedef const struct p2e_cel_expr expr_t;

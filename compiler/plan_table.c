@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bpf/table.h"
+#include "compiler/plan_straight.h"
 
 // How each protobuf type stands on the wire. Source: protobuf encoding specification.
 static const struct {
@@ -238,8 +239,8 @@ static uint64_t make_entry(struct layout *l, const struct row *row, const struct
                            unsigned required)
 {
     struct p2e_use *use = use_of(row, field);
-    uint64_t entry = entry_form(field) | entry_oneof(l, row, field) | entry_child(l, field, use) |
-                     part(P2E_ENTRY_REQUIRED, required);
+    uint64_t entry = part(P2E_ENTRY_KNOWN, 1) | entry_form(field) | entry_oneof(l, row, field) |
+                     entry_child(l, field, use) | part(P2E_ENTRY_REQUIRED, required);
     if (use)
         entry |= entry_use(l, use);
     else if (required && is_closed_enum(field))
@@ -318,5 +319,8 @@ int p2e_plan_tables(struct p2e_plan *plan, const struct p2e_schema *schema, stru
     struct layout l = {.plan = plan, .schema = schema, .err = err};
     if (check_oneofs(&l) < 0 || reach_rows(&l) < 0 || number_rows(&l) < 0 || lay_required(&l) < 0)
         return -1;
-    return lay_tables(&l);
+    if (lay_tables(&l) < 0)
+        return -1;
+    p2e_plan_straight(plan);
+    return 0;
 }

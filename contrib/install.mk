@@ -24,6 +24,9 @@ INSTALLED := \
 part = $(word $(2),$(subst :, ,$(1)))
 target = $(DESTDIR)$(call part,$(1),1)/$(call part,$(1),3)
 
+# Where `make musl` has built it. By its name alone it would be found by glibc's programs.
+MUSL_INSTALLED := $(DESTDIR)$(libdir)/p2e/musl/libp2e.so
+
 define install_file
 	install -D -m 0644 $(call part,$(1),2) $(call target,$(1))
 
@@ -36,11 +39,13 @@ install: all
 	sed 's|/usr/bin/|$(bindir)/|' contrib/systemd/p2e-agent.service > $(DESTDIR)$(unitdir)/p2e-agent.service
 	chmod 0644 $(DESTDIR)$(unitdir)/p2e-agent.service
 	$(foreach file,$(INSTALLED),$(call install_file,$(file)))
+	test ! -e $(MUSL_LIB) || install -D -m 0644 $(MUSL_LIB) $(MUSL_INSTALLED)
 
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/p2e $(DESTDIR)$(unitdir)/p2e-agent.service
-	rm -f $(foreach file,$(INSTALLED),$(call target,$(file)))
+	rm -f $(MUSL_INSTALLED) $(foreach file,$(INSTALLED),$(call target,$(file)))
 	-rmdir $(DESTDIR)$(docdir)/examples $(DESTDIR)$(docdir)
+	rmdir $(dir $(MUSL_INSTALLED)) $(DESTDIR)$(libdir)/p2e 2>/dev/null || true
 
 # Debian packages, from a copy of the tree: dpkg-buildpackage begins by cleaning. Then they are tried.
 DEB := $(BUILD)/deb

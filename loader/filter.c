@@ -15,43 +15,66 @@ struct request {
     struct p2e_options options;
 };
 
-static bool options_match(const struct request *request, int options_fd)
-{
-    struct p2e_options pinned;
-
-    return !p2e_options_read(options_fd, &pinned, NULL) &&
-           p2e_options_match(&request->options, &pinned);
-}
-
-static int open_object(const struct request *request, struct p2e_object *object,
-                       struct p2e_error *err)
+// ---- What is asked for, and what there is -------------------------------------------------------
+static int open_object(const struct p2e_config *config, const struct p2e_filter *filter,
+                       struct p2e_object *object, struct p2e_error *err)
 {
     _cleanup_free_ char *path = NULL;
 
-    if (asprintf(&path, "%s/%s.bpf.o", request->config->object_dir, request->filter->name) < 0) {
+    if (asprintf(&path, "%s/%s.bpf.o", config->object_dir, filter->name) < 0) {
         path = NULL;
         return p2e_error_set(err, "out of memory");
     }
     return p2e_object_open(path, object, err);
 }
 
-// Annotations are the schema's, which the configuration's text does not show: whoever may load goes
-// by the object that was compiled since. All others take what is pinned.
-static bool is_stale(const struct request *request, const struct p2e_description *pinned)
+static bool is_of_rules(const struct p2e_filter *filter, const struct p2e_description *pinned)
+{
+    _cleanup_free_ char *canonical = p2e_filter_canonical(filter);
+
+    return canonical && !strcmp(canonical, pinned->canonical);
+}
+
+static bool is_of_older_schema(const struct p2e_config *config, const struct p2e_filter *filter,
+                               const struct p2e_description *pinned)
 {
     _cleanup_(p2e_object_close) struct p2e_object object = {0};
-    struct p2e_error err;
 
-    if (p2e_missing_capabilities() || open_object(request, &object, &err))
-        return false;
-    return !strcmp(object.description.canonical, request->canonical) &&
+    return !open_object(config, filter, &object, NULL) &&
+           !strcmp(object.description.canonical, pinned->canonical) &&
            strcmp(object.description.digest, pinned->digest);
+}
+
+enum p2e_agreement p2e_filter_agreement(const struct p2e_config *config,
+                                        const struct p2e_filter *filter,
+                                        const struct p2e_description *pinned,
+                                        const struct p2e_options *options, bool by_object)
+{
+    struct p2e_options wanted;
+
+    p2e_options_for(filter->transport, filter->mode, &wanted);
+    if (!is_of_rules(filter, pinned))
+        return P2E_OTHER_RULES;
+    if (!p2e_options_match(&wanted, options))
+        return P2E_OTHER_OPTIONS;
+    return by_object && is_of_older_schema(config, filter, pinned) ? P2E_OLDER_SCHEMA : P2E_AGREES;
 }
 
 // ---- Pinned -------------------------------------------------------------------------------------
 // PINNED_SAME: *program is the entry. PINNED_OTHER: there are pins, of other rules or options, or
 // of an older schema. PINNED_HIDDEN: whether there are any is not for this process to see.
 enum pinned { PINNED_ERROR, PINNED_HIDDEN, PINNED_NONE, PINNED_OTHER, PINNED_SAME };
+
+// Whoever may load goes by the object. All others take what is pinned.
+static bool is_asked_for(const struct request *request, int options_fd,
+                         const struct p2e_description *pinned)
+{
+    struct p2e_options options;
+
+    return !p2e_options_read(options_fd, &options, NULL) &&
+           p2e_filter_agreement(request->config, request->filter, pinned, &options,
+                                !p2e_missing_capabilities()) == P2E_AGREES;
+}
 
 static enum pinned open_pinned(const struct request *request, int *program, struct p2e_error *err)
 {
@@ -64,8 +87,7 @@ static enum pinned open_pinned(const struct request *request, int *program, stru
         return errno == EACCES ? PINNED_HIDDEN : PINNED_ERROR;
     if (!found)
         return PINNED_NONE;
-    if (strcmp(description.canonical, request->canonical) ||
-        !options_match(request, handles.options) || is_stale(request, &description))
+    if (!is_asked_for(request, handles.options, &description))
         return PINNED_OTHER;
     *program = TAKE_FD(handles.entry);
     return PINNED_SAME;
@@ -92,7 +114,7 @@ static int load(const struct request *request, struct p2e_handles *handles, stru
 {
     _cleanup_(p2e_object_close) struct p2e_object object = {0};
 
-    if (open_object(request, &object, err))
+    if (open_object(request->config, request->filter, &object, err))
         return -1;
     if (strcmp(object.description.canonical, request->canonical))
         return p2e_error_set(

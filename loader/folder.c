@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -108,7 +109,8 @@ void p2e_folder_remove(const char *path)
 
 int p2e_folder_rename(const char *from, const char *to, unsigned flags, struct p2e_error *err)
 {
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, flags))
+    // Not every libc has renameat2.
+    if (syscall(__NR_renameat2, AT_FDCWD, from, AT_FDCWD, to, flags))
         return p2e_error_set(err, "cannot make pin folder %s: %m", to);
     return 0;
 }

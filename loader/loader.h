@@ -70,7 +70,7 @@ int p2e_options_read(int options_fd, struct p2e_options *options, struct p2e_err
 bool p2e_options_match(const struct p2e_options *wanted, const struct p2e_options *pinned);
 
 // ---- Pins ---------------------------------------------------------------------------------------
-// Whoever writes holds an exclusive flock(2) on the folder pin_dir meanwhile, which death releases;
+// Whoever writes holds an exclusive flock(2) on pin_dir/~lock meanwhile, which death releases;
 // the functions that write take it, and wait for some seconds. Readers need none: they see all of a
 // filter's pins or none.
 // Opens pin_dir/NAME read-only (no privilege needed, but for the states and the samples, which
@@ -112,6 +112,23 @@ struct p2e_recovery {
     size_t refused;
 };
 int p2e_pins_recover(const char *pin_dir, struct p2e_recovery *recovery, struct p2e_error *err);
+
+// ---- What is pinned, and what is asked for ------------------------------------------------------
+enum p2e_agreement {
+    P2E_AGREES,
+    P2E_OTHER_RULES,
+    P2E_OTHER_OPTIONS, // the mode, or the kind of transport
+    // Annotations are the schema's, which the configuration's text does not show; the object that
+    // was compiled since does. One that is not there, or is not whole, says nothing.
+    P2E_OLDER_SCHEMA,
+};
+
+// Compares what is pinned of a filter with the configuration and, with `by_object`, with the object
+// in object_dir.
+enum p2e_agreement p2e_filter_agreement(const struct p2e_config *config,
+                                        const struct p2e_filter *filter,
+                                        const struct p2e_description *pinned,
+                                        const struct p2e_options *options, bool by_object);
 
 // ---- The one way in (DESIGN decision 9) ---------------------------------------------------------
 enum p2e_origin { P2E_FROM_PIN, P2E_LOADED_AND_PINNED, P2E_LOADED_UNPINNED };

@@ -58,20 +58,46 @@ static int held_by_another(int fd, const char *pin_dir, struct p2e_error *err)
                          WAIT_SECONDS);
 }
 
-// ---- Taking it ----------------------------------------------------------------------------------
-static int open_folder(const char *pin_dir, struct p2e_error *err)
+// ---- The folder ~lock ---------------------------------------------------------------------------
+// Whoever may open a folder may lock it, for as long as they like, and pin_dir is for all to open:
+// the lock is on a folder in it that only its owner can open.
+static int check_folder(int fd, const char *path, struct p2e_error *err)
 {
-    int found = p2e_folder_check(pin_dir, err), fd;
+    struct stat st;
 
-    errno = found ? errno : ENOENT;
-    if (found <= 0)
-        return found ? -1 : p2e_error_set(err, "there is no pin folder %s", pin_dir);
-    fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return p2e_error_set(err, "cannot lock pin folder %s: %m", pin_dir);
-    return fd;
+    if (fstat(fd, &st))
+        return p2e_error_set(err, "cannot lock %s: %m", path);
+    errno = EPERM;
+    if (st.st_uid && st.st_uid != geteuid())
+        return p2e_error_set(err,
+                             "the lock %s belongs to user %u, not to root: not trusted; as root, "
+                             "run: rmdir %s",
+                             path, st.st_uid, path);
+    if (st.st_mode & 077)
+        return p2e_error_set(err,
+                             "the lock %s can be held by others: not trusted; as root, run: chmod "
+                             "0700 %s",
+                             path, path);
+    return 0;
 }
 
+// Of several that find none one makes it, and all open the same.
+static int open_folder(const char *path, struct p2e_error *err)
+{
+    _cleanup_fd_ int fd = -1;
+
+    if (mkdir(path, 0700) && errno != EEXIST)
+        return p2e_error_set(err, "cannot make the lock %s: %m", path);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
+        return p2e_error_set(err, "the lock %s is not a folder: not trusted; as root, run: rm %s",
+                             path, path);
+    if (fd < 0)
+        return p2e_error_set(err, "cannot open the lock %s: %m; run this as root", path);
+    return check_folder(fd, path, err) ? -1 : TAKE_FD(fd);
+}
+
+// ---- Taking it ----------------------------------------------------------------------------------
 // By the monotonic clock, from a begin that is 0 at first.
 static bool has_waited(struct timespec *begin)
 {
@@ -99,24 +125,39 @@ static int wait_for(int fd, const char *pin_dir, struct p2e_error *err)
 }
 
 // The folder may have been removed and made again while this process waited for the old one.
-static bool is_still(int fd, const char *pin_dir)
+static bool is_still(int fd, const char *path)
 {
     struct stat locked, there;
 
-    return !fstat(fd, &locked) && !lstat(pin_dir, &there) && locked.st_dev == there.st_dev &&
+    return !fstat(fd, &locked) && !lstat(path, &there) && locked.st_dev == there.st_dev &&
            locked.st_ino == there.st_ino;
 }
 
-int p2e_pins_lock(const char *pin_dir, struct p2e_error *err)
+static int lock_folder(const char *pin_dir, const char *path, struct p2e_error *err)
 {
-    _cleanup_fd_ int fd = open_folder(pin_dir, err);
+    _cleanup_fd_ int fd = open_folder(path, err);
 
     if (fd < 0 || wait_for(fd, pin_dir, err))
         return -1;
     errno = EBUSY;
-    if (!is_still(fd, pin_dir))
+    if (!is_still(fd, path))
         return p2e_error_set(err, "pin folder %s was removed meanwhile; try again", pin_dir);
     return TAKE_FD(fd);
+}
+
+int p2e_pins_lock(const char *pin_dir, struct p2e_error *err)
+{
+    _cleanup_free_ char *path = NULL;
+    int found = p2e_folder_check(pin_dir, err);
+
+    errno = found ? errno : ENOENT;
+    if (found <= 0)
+        return found ? -1 : p2e_error_set(err, "there is no pin folder %s", pin_dir);
+    if (asprintf(&path, "%s/" P2E_PINS_LOCK, pin_dir) < 0) {
+        path = NULL;
+        return p2e_error_set(err, "out of memory");
+    }
+    return lock_folder(pin_dir, path, err);
 }
 
 void p2e_pins_unlock(const int *lock)

@@ -2,6 +2,8 @@
 #ifndef P2E_LOADER_PINS_H
 #define P2E_LOADER_PINS_H
 
+#include <linux/fs.h> // RENAME_…
+
 #include "loader/loader.h"
 
 // ---- Names in a pin_dir -------------------------------------------------------------------------
@@ -28,6 +30,9 @@ void p2e_folder_remove(const char *path);
 int p2e_folder_rename(const char *from, const char *to, unsigned flags, struct p2e_error *err);
 
 // ---- The lock of a pin_dir ----------------------------------------------------------------------
+// An flock(2) on this folder in it, which is made where it is not there and stays: of mode 0700, so
+// that nobody else can hold it.
+#define P2E_PINS_LOCK "~lock"
 // The descriptor that holds it, -1 on failure. Waits for some seconds; the error then tells who
 // has it. Death releases it.
 int p2e_pins_lock(const char *pin_dir, struct p2e_error *err);

@@ -47,6 +47,14 @@ int p2e_attach_remove(int fd);
 int p2e_attach_gate(int fd, struct p2e_error *err);
 void p2e_attach_ungate(int fd);
 
+// ---- mark.c: who has attached -------------------------------------------------------------------
+// A mark on the socket itself, for what p2e has attached and not locked: the kernel does not say
+// whose a filter is. It goes with the socket, or with pin_dir; one of pin_dir's owner alone. That
+// the server has put another filter in the place of p2e's since, a mark does not tell.
+bool p2e_mark_set(const char *pin_dir, int fd); // false where it cannot be: privilege, no bpffs
+bool p2e_mark_is_set(const char *pin_dir, int fd);
+void p2e_mark_clear(const char *pin_dir, int fd);
+
 // ---- queue.c: messages that came in before the filter -------------------------------------------
 // More than a queue holds; not endless, for new messages that the filter passes keep coming.
 #define P2E_QUEUE_ALL (1u << 20)

@@ -88,12 +88,17 @@ static int accept_keeping_errno(const struct call *call)
     return connection;
 }
 
-P2E_EXPORT int accept(int fd, __SOCKADDR_ARG address, socklen_t *length)
+int p2e_hook_accept(int fd, struct sockaddr *address, socklen_t *length) P2E_HOOK(accept);
+
+int p2e_hook_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    return accept_keeping_errno(&(struct call){fd, address.__sockaddr__, length, 0, false});
+    return accept_keeping_errno(&(struct call){fd, address, length, 0, false});
 }
 
-P2E_EXPORT int accept4(int fd, __SOCKADDR_ARG address, socklen_t *length, int flags)
+int p2e_hook_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+    P2E_HOOK(accept4);
+
+int p2e_hook_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-    return accept_keeping_errno(&(struct call){fd, address.__sockaddr__, length, flags, true});
+    return accept_keeping_errno(&(struct call){fd, address, length, flags, true});
 }

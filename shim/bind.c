@@ -138,10 +138,12 @@ static int hooked_bind(int fd, const struct sockaddr *address, socklen_t length)
     return bind_ours(&call);
 }
 
-P2E_EXPORT int bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t length)
+int p2e_hook_bind(int fd, const struct sockaddr *address, socklen_t length) P2E_HOOK(bind);
+
+int p2e_hook_bind(int fd, const struct sockaddr *address, socklen_t length)
 {
     int saved = errno;
-    int result = hooked_bind(fd, address.__sockaddr__, length);
+    int result = hooked_bind(fd, address, length);
 
     if (!result)
         errno = saved;

@@ -49,7 +49,7 @@ static void note_wants(void)
 // ---- What is filtered ---------------------------------------------------------------------------
 // A config that is named and missing is a mistake; one that nobody speaks of is not. Whatever else
 // keeps the default one from being read, it may be there.
-static bool has_no_config(void)
+bool p2e_no_config_file(void)
 {
     const char *named = secure_getenv("P2E_CONFIG");
     struct stat st;
@@ -59,10 +59,7 @@ static bool has_no_config(void)
 
 static int read_config(void)
 {
-    if (p2e_config_load(p2e_config_find(), &shim.config, &shim.config_error))
-        return p2e_error_prefix(&shim.config_error, "no usable config (P2E_CONFIG, else %s)",
-                                P2E_CONFIG_DEFAULT_PATH);
-    return 0;
+    return p2e_file_config(&shim.config, &shim.config_error);
 }
 
 // An absolute path from the environment: the server may change its folder.
@@ -113,7 +110,7 @@ static int read_published(void)
 
 static void read_filters(void)
 {
-    if (has_no_config() ? read_published() : read_config())
+    if (p2e_no_config_file() ? read_published() : read_config())
         return;
     shim.programs = calloc(shim.config.filter_count + 1, sizeof(*shim.programs));
     shim.has_config = shim.programs != NULL;
@@ -127,7 +124,6 @@ static void read_filters(void)
 static void init(void)
 {
     resolve(&shim.real);
-    p2e_stdio_init();
     find_program();
     fstat(STDERR_FILENO, &shim.standard_error);
     read_filters();

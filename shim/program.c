@@ -61,11 +61,10 @@ static _Atomic uint64_t *place_of(const struct p2e_filter *filter)
 static int open_or_load(const struct p2e_filter *filter, int *fd, struct p2e_error *err)
 {
     const struct p2e_shim *shim = p2e_shim();
-    enum p2e_origin origin;
 
     if (shim->agent)
         return p2e_handover_program(shim->agent, filter, fd, err);
-    return p2e_filter_program(&shim->config, filter, fd, &origin, err);
+    return p2e_file_program(&shim->config, filter, fd, err);
 }
 
 static int obtain(const struct p2e_filter *filter, uint64_t *known, struct p2e_error *err)

@@ -39,7 +39,10 @@ static int hooked_setsockopt(int fd, int level, int option, const void *value, s
     return p2e_shim()->real.setsockopt(fd, level, option, value, length);
 }
 
-P2E_EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t length)
+int p2e_hook_setsockopt(int fd, int level, int option, const void *value, socklen_t length)
+    P2E_HOOK(setsockopt);
+
+int p2e_hook_setsockopt(int fd, int level, int option, const void *value, socklen_t length)
 {
     int saved = errno;
     int result = hooked_setsockopt(fd, level, option, value, length);

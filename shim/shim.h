@@ -17,7 +17,9 @@
 #include "config/config.h"
 #include "loader/socket.h"
 
-#define P2E_EXPORT __attribute__((visibility("default")))
+// Declares a function that is exported under another name. The hooks are not called as what they
+// stand for: the libcs' headers declare bind and accept with address types of their own.
+#define P2E_HOOK(name) __asm__(#name) __attribute__((visibility("default")))
 
 // Exit status of a process that was handed a socket which cannot be filtered (on_error = "closed").
 #define P2E_EXIT_UNFILTERED 111
@@ -69,9 +71,18 @@ int p2e_policy(const struct p2e_filter *filter, const struct p2e_error *err);
 // The same where there is no filter to ask: always -1.
 int p2e_policy_closed(const struct p2e_error *err);
 
-// ---- adopt.c, live.c, stdio.c -------------------------------------------------------------------
-void p2e_stdio_init(void);
+// ---- glibc/ or musl/: what the library for this libc can do -------------------------------------
+// Reads the config file. The library for musl reads none: -1, always, with what to do instead.
+int p2e_file_config(struct p2e_config *config, struct p2e_error *err);
+// A filter's program as the config has it. The library for musl takes what is published, and loads
+// nothing.
+int p2e_file_program(const struct p2e_config *config, const struct p2e_filter *filter, int *program,
+                     struct p2e_error *err);
+
+// ---- adopt.c, init.c, live.c --------------------------------------------------------------------
 void p2e_adopt(void);
+// Whether nobody speaks of a config file: it is not named, and not in its usual place.
+bool p2e_no_config_file(void);
 void p2e_live(void);
 
 #endif

@@ -21,7 +21,9 @@ static int hooked_socket(int domain, int type, int protocol)
     return fd;
 }
 
-P2E_EXPORT int socket(int domain, int type, int protocol)
+int p2e_hook_socket(int domain, int type, int protocol) P2E_HOOK(socket);
+
+int p2e_hook_socket(int domain, int type, int protocol)
 {
     int saved = errno;
     int fd = hooked_socket(domain, type, protocol);

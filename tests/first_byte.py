@@ -16,6 +16,7 @@ TOOL = BUILD / "tests/loader/tool"
 SHIM = BUILD / "libp2e.so"
 SOURCE = ROOT / "tests/loader/first_byte.bpf.c"
 BPFFS = pathlib.Path("/sys/fs/bpf")
+LOCK = "~lock"  # in each pin folder
 NOBODY = 65534
 
 # Command prefixes that take rights away.
@@ -54,6 +55,10 @@ class Site:
     def close(self):
         shutil.rmtree(self.pin_dir, ignore_errors=True)
         shutil.rmtree(self.folder)
+
+    def pinned(self):
+        """What is in pin_dir, but for the lock, which stays there."""
+        return sorted(path.name for path in self.pin_dir.iterdir() if path.name != LOCK)
 
     # ---- Config and objects ----------------------------------------------------------------------
     def configure(self, **filters):

@@ -171,7 +171,7 @@ def test_swaps_under_udp_traffic(udp_home):
 def check_mended(home, rule):
     """Nothing stale is pinned, slot and pins agree, and what judges is what is configured."""
     folder = home.pin_dir / "note"
-    assert sorted(path.name for path in home.pin_dir.iterdir()) == ["note", "~published"]
+    assert home.pinned() == ["note", "~published"]
     assert agree(folder)
     with contextlib.closing(Attached(folder)) as attached:
         assert verdicts(attached) == JUDGED[rule]

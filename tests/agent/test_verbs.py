@@ -5,9 +5,10 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
 
 import pytest
-from first_byte import NO_BPFFS, NOBODY, ROOT_WITHOUT_BPF, UNPRIVILEGED
+from first_byte import LOCK, NO_BPFFS, NOBODY, ROOT_WITHOUT_BPF, UNPRIVILEGED
 from keeping import JUDGED, RULES, keep, results, verdicts
 from p2e import PROTO
 from pins import Attached, agree, empty_slot, program_id
@@ -33,14 +34,10 @@ def both(home, **second):
     return home
 
 
-def pinned(home):
-    return sorted(path.name for path in home.pin_dir.iterdir())
-
-
 # ---- load ----------------------------------------------------------------------------------------
 def test_load(home, attached):
     assert home.ok("load") == "note: loaded\n"
-    assert pinned(home) == ["note", "~published"]
+    assert home.pinned() == ["note", "~published"]
     assert agree(home.pin_dir / FOLDER)
     assert verdicts(attached()) == JUDGED["A"]
     before = program_id(home.pin_dir / FOLDER / "judge")
@@ -99,7 +96,7 @@ def test_load_without_compiling(home):
 def test_load_of_some(home):
     both(home, rules=RULES["B"])
     assert home.ok("load", "second") == "second: loaded\n"
-    assert pinned(home) == ["second", "~published"]
+    assert home.pinned() == ["second", "~published"]
     assert results(home.ok("load", "--json")) == [("note", "loaded"), ("second", "up to date")]
 
 
@@ -129,7 +126,7 @@ def test_load_mends_what_the_dead_left(home):
     (home.pin_dir / "~note~0123456789abcdef").mkdir()
     empty_slot(home.pin_dir / FOLDER / "slot")
     assert home.ok("load") == "note: up to date\n"
-    assert pinned(home) == ["note", "~published"]
+    assert home.pinned() == ["note", "~published"]
     assert agree(home.pin_dir / FOLDER)
 
 
@@ -159,9 +156,23 @@ def test_refused_pins_are_said(home):
     assert "p2e unload note, then: p2e load" in said
 
 
+def test_others_cannot_hold_it_up(home):
+    """Anyone may open the pin folder, and lock what they have opened."""
+    home.ok("load")
+    for folder in (home.pin_dir, home.pin_dir / FOLDER):
+        hold = ["flock", str(folder), "sh", "-c", "echo held; exec cat"]
+        with subprocess.Popen([*UNPRIVILEGED, *hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout.readline() == b"held\n"
+            keep(home, "B")
+            assert home.ok("load") == "note: replaced\n"
+            keep(home, "A")
+            assert home.ok("reload") == "note: replaced\n"
+            other.stdin.close()
+
+
 def test_lock_that_is_held(home):
     home.ok("load")
-    descriptor = os.open(home.pin_dir, os.O_RDONLY)
+    descriptor = os.open(home.pin_dir / LOCK, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     said = home.fails("unload", "note")
     assert f"process {os.getpid()} has kept the pin folder {home.pin_dir} locked" in said
@@ -200,7 +211,7 @@ def test_reload_names_what_is_gone_and_leaves_it(home):
 def test_reload_prunes(home):
     gone(home)
     assert results(home.ok("reload", "--prune", "--json")) == [("note", "up to date"), ("second", "removed")]
-    assert pinned(home) == ["note", "~published"]
+    assert home.pinned() == ["note", "~published"]
 
 
 def test_prune_removes_no_filter_that_fails(home):
@@ -216,7 +227,7 @@ def test_unload(home, attached):
     home.ok("load")
     socket = attached()
     assert home.ok("unload", "note") == "note: removed\n"
-    assert list(home.pin_dir.iterdir()) == []
+    assert home.pinned() == []
     assert verdicts(socket) == "----"
     home.ok("load")  # gets a slot of its own
     assert verdicts(socket) == "----"
@@ -255,7 +266,7 @@ def test_unload_takes_names_or_all(home):
 
 def test_unload_without_the_right(home):
     home.ok("load")
-    assert "cannot remove pin folder" in home.fails("unload", "note", prefix=UNPRIVILEGED)
+    assert "cannot open the lock" in home.fails("unload", "note", prefix=UNPRIVILEGED)
     assert agree(home.pin_dir / FOLDER)
 
 

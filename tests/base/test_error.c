@@ -30,7 +30,9 @@ static const struct excerpt excerpts[] = {
     {"a\nbb\nc", {4, 5}, "\n    bb\n      ^"},    // a line's end belongs to it
     {"a\n\nc", {2, 2}, "\n    \n    ^"},          // an empty line
     {"\ta\t+ b", {1, 2}, "\n     a + b\n     ^"}, // tabs take one column
-    {"x\033[31m\177y", {7, 8}, "\n    x [31m y\n           ^"},
+    {"x\033[31m\177y", {7, 8}, "\n    x\\x1b[31m\\x7fy\n                 ^"},
+    {"x\033y", {1, 3}, "\n    x\\x1by\n     ^~~~~"},
+    {"\xff\xe2\x80\xaey", {4, 5}, "\n    \\xff\\u202ey\n              ^"},
     {"'äöü' == q", {12, 13}, "\n    'äöü' == q\n             ^"},
     {"q == '€𝄞'", {5, 14}, "\n    q == '€𝄞'\n         ^~~~"},
 };
@@ -132,6 +134,31 @@ static void test_text_that_is_no_utf8_stays_in_bounds(void **state)
     }
 }
 
+static void test_a_terminal_obeys_nothing_that_is_quoted(void **state)
+{
+    (void)state;
+    struct p2e_error err;
+    p2e_error_set(&err, "no file \"%s\":\n  a\tb",
+                  "\033[2J\xc2\x9b"
+                  "1mä\x9b");
+    assert_string_equal(err.text, "no file \"\\x1b[2J\\u009b1mä\\x9b\":\n  a b");
+    p2e_error_prefix(&err, "process (%s)", "\a");
+    assert_string_equal(err.text, "process (\\x07): no file \"\\x1b[2J\\u009b1mä\\x9b\":\n  a b");
+}
+
+static void test_too_much_that_is_escaped_is_cut_between_escapes(void **state)
+{
+    (void)state;
+    char text[2 * P2E_ERROR_SIZE];
+    memset(text, '\033', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    struct p2e_error err;
+    p2e_error_set(&err, "%s", text);
+    size_t length = strlen(err.text);
+    assert_in_range(length, P2E_ERROR_SIZE - 8, P2E_ERROR_SIZE - 1);
+    assert_string_equal(err.text + length - 7, "\\x1b...");
+}
+
 static void test_too_long_a_sentence_is_cut_between_characters(void **state)
 {
     (void)state;
@@ -211,6 +238,8 @@ int main(void)
         cmocka_unit_test(test_long_line_is_cut_between_characters),
         cmocka_unit_test(test_excerpt_survives_a_long_sentence),
         cmocka_unit_test(test_text_that_is_no_utf8_stays_in_bounds),
+        cmocka_unit_test(test_a_terminal_obeys_nothing_that_is_quoted),
+        cmocka_unit_test(test_too_much_that_is_escaped_is_cut_between_escapes),
         cmocka_unit_test(test_too_long_a_sentence_is_cut_between_characters),
         cmocka_unit_test(test_what_just_fits_is_whole),
         cmocka_unit_test(test_prefix),

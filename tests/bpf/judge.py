@@ -29,14 +29,21 @@ def wire(*parts):
     return b"".join(part if isinstance(part, bytes) else part.SerializePartialToString() for part in parts)
 
 
-def verdicts(schema, message, messages, *options):
+def evaluate(messages, *options):
     """The line that p2e prints of each message."""
     text = "".join(wire(each).hex() + "\n" for each in messages)
-    result = subprocess.run(
-        [BUILD / "p2e", "eval", "--schema", schema, "--message", message, *options],
-        input=text, capture_output=True, text=True)
+    result = subprocess.run([BUILD / "p2e", "eval", *options], input=text, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()
+
+
+def verdicts(schema, message, messages, *options):
+    return evaluate(messages, "--schema", schema, "--message", message, *options)
+
+
+def verdicts_of(conf, name, messages):
+    """The same of a configured filter."""
+    return evaluate(messages, "-c", conf, "-f", name)
 
 
 def judge(schema, message, messages, *options):

@@ -10,11 +10,11 @@
 
 #include <cmocka.h>
 
-// ---- What the header uses of the walker's state
-// ---------------------------------------------------
+// ---- What the header uses of the walker's state -------------------------------------------------
 typedef uint8_t u8;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int32_t s32;
 
 #define P2E_BPF_VARINT_H
 #define P2E_INLINE    inline
@@ -22,6 +22,7 @@ typedef uint64_t u64;
 #define P2E_HIGH_BITS 0x8080808080808080ull
 #define VOLATILE(x)   (*(volatile typeof(x) *)&(x))
 #define OPAQUE(x)
+#define likely(x) (x)
 
 struct p2e_state {
     u32 at;
@@ -42,9 +43,8 @@ static u64 p2e_low_bytes(u64 word, u32 size)
 
 #include "bpf/utf8.h"
 
-// ---- The plain way
-// -------------------------------------------------------------------------------- Size of the
-// character that a byte leads, 0 for one that leads none; the second byte's bounds.
+// ---- The plain way ------------------------------------------------------------------------------
+// Size of the character that a byte leads, 0 for one that leads none; the second byte's bounds.
 static size_t lead(u8 c, u8 *low, u8 *high)
 {
     *low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
@@ -89,9 +89,8 @@ static void check(size_t size)
         fail_msg("%zu bytes, %02x %02x %02x %02x …", size, text[0], text[1], text[2], text[3]);
 }
 
-// ---- Texts
-// ---------------------------------------------------------------------------------------- Every
-// three bytes, and every fourth that can matter, at every place in a word.
+// ---- Texts --------------------------------------------------------------------------------------
+// Every three bytes, and every fourth that can matter, at every place in a word.
 static void test_all_short_sequences(void **state)
 {
     (void)state;
@@ -153,6 +152,23 @@ static void test_random_texts(void **state)
     }
 }
 
+// ASCII is told by words that overlap: one wrong byte shows wherever it is, and none outside does.
+static void test_one_byte_in_ascii(void **state)
+{
+    (void)state;
+    for (size_t size = 0; size < 700; size++) {
+        u8 *text = s.buffer + BEGIN;
+        memset(text - 8, 0xff, size + 16);
+        memset(text, 'a', size);
+        check(size);
+        for (size_t i = 0; i < size; i++) {
+            text[i] = 0xff;
+            check(size);
+            text[i] = 'a';
+        }
+    }
+}
+
 static void test_long_texts(void **state)
 {
     (void)state;
@@ -170,9 +186,8 @@ static void test_long_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_short_sequences),
-        cmocka_unit_test(test_all_long_leads),
-        cmocka_unit_test(test_random_texts),
+        cmocka_unit_test(test_all_short_sequences), cmocka_unit_test(test_all_long_leads),
+        cmocka_unit_test(test_random_texts),        cmocka_unit_test(test_one_byte_in_ascii),
         cmocka_unit_test(test_long_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,10 +6,11 @@ import socket
 import subprocess
 
 import pytest
-from first_byte import SANITIZED, UNPRIVILEGED
+from first_byte import NOBODY, ROOT, ROOT_WITHOUT_BPF, SANITIZED, UNPRIVILEGED
 from p2e import Home, note
 from running import CLASSIC, LOCK, UDP_GRO, Running, free_port
 
+MARKS = "~attached"  # in each pin folder: what p2e attach --no-lock has attached
 GOOD, ALSO_GOOD, BAD, MALFORMED = note("short", 4), note("fine"), note("0123456789"), b"\x0a\x05ab"
 
 # Prints each message that it receives, in hex, as a static binary.
@@ -431,6 +432,60 @@ def test_detach(udp, port):
         assert said == f'process {server.pid} (python3), fd 3, 0.0.0.0:{port}: filter "note" detached\n'
         send(port, BAD)
         assert server.ask("s.recv(100).hex(), s.recv(100).hex()") == f"('{GOOD.hex()}', '{BAD.hex()}')"
+
+
+def attach_own(home, server):
+    """The server attaches an eBPF filter itself: the one that is pinned."""
+    tests, entry = str(ROOT / "tests"), str(home.pin_dir / "note/entry")
+    server.ask(f"(sys.path.append({tests!r}), globals().update(entry=__import__('pins').opened({entry!r})))")
+    server.ask("s.setsockopt(socket.SOL_SOCKET, 50, entry.__enter__())")
+
+
+def test_detach_what_may_be_the_servers(udp, port):
+    """It stays, unless it is asked for, also where there was a filter of p2e's before."""
+    udp.ok("load")
+    with Running("udp", port) as server:
+        attach(udp, server, "--no-lock")
+        udp.ok("detach", "--pid", server.pid)
+        attach_own(udp, server)
+        said = refused(udp, server, verb="detach")
+        assert "it has an eBPF filter that may be the server's own" in said
+        assert "--force takes it off" in said
+        assert filtering(udp) == ["not locked"]
+        udp.ok("detach", "--pid", server.pid, "--force")
+        assert filtering(udp) == ["NOT filtered"]
+
+
+def test_detach_after_pins_are_gone(udp, port):
+    """As long as there is pin_dir, the mark is there; without it nobody knows."""
+    with Running("udp", port) as server:
+        attach(udp, server, "--no-lock")
+        udp.ok("unload", "--all")
+        udp.ok("detach", "--pid", server.pid)
+        attach(udp, server, "--no-lock")
+        (udp.pin_dir / MARKS).unlink()
+        assert "may be the server's own" in refused(udp, server, verb="detach")
+
+
+def test_without_a_mark_it_is_said(unix):
+    unix.ok("load")
+    with Running("unixgram", unix.socket) as server:
+        said = attach(unix, server, "--no-lock", prefix=ROOT_WITHOUT_BPF)
+        assert said.endswith("attached, not locked (nor marked as p2e's: p2e detach needs --force)\n")
+        assert "may be the server's own" in refused(unix, server, verb="detach")
+
+
+def test_marks_of_others(udp, port):
+    with Running("udp", port) as server:
+        attach(udp, server, "--no-lock")
+        os.chown(udp.pin_dir / MARKS, NOBODY, NOBODY)
+        assert "may be the server's own" in refused(udp, server, verb="detach")
+
+
+def test_marks_are_the_owners_alone(udp, port):
+    with Running("udp", port) as server:
+        attach(udp, server, "--no-lock")
+    assert (udp.pin_dir / MARKS).stat().st_mode & 0o777 == 0o600
 
 
 def test_detach_what_is_locked(udp, port):

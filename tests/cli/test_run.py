@@ -9,7 +9,7 @@ import socket
 import subprocess
 
 import pytest
-from first_byte import ROOT_WITHOUT_BPF, SANITIZED, UNPRIVILEGED
+from first_byte import BUILD, ROOT_WITHOUT_BPF, SANITIZED, UNPRIVILEGED
 from p2e import COMMAND, LIBRARY, PROTO, RULES, Home, note, tools_without
 
 PYTHON = "/usr/bin/python3"
@@ -276,6 +276,13 @@ def assert_refused(home, said, *command, **options):
 def test_no_command(home):
     assert "which command?\nusage: p2e run " in home.fails("run", status=2)
     assert "which command?\nusage: p2e run " in home.fails("run", "-c", home.conf, "--", status=2)
+
+
+@pytest.mark.skipif(SANITIZED, reason="there are no sanitizers for musl")
+def test_program_of_musls(compiled):
+    """Its loader would end it, for the library is for glibc: said beforehand, with what to do."""
+    said = "is linked with musl, and p2e run preloads a library for glibc; publish the filters"
+    assert_refused(compiled, said, BUILD / "musl/tests/shim/musl/server", "plain", "1")
 
 
 @pytest.mark.parametrize("name", ["static", "static-pie"])

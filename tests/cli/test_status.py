@@ -1,6 +1,7 @@
 """p2e status: where each filter is loaded, and what it has counted."""
 
 import os
+import pathlib
 import socket
 import subprocess
 
@@ -9,6 +10,17 @@ from first_byte import NOBODY, UNPRIVILEGED
 from p2e import COMMAND, RULES, note
 from running import CLASSIC, Running, free_port
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# A schema with a rule of its own: its id, its expression.
+ANNOTATED = """syntax = "proto3";
+package test;
+import "buf/validate/validate.proto";
+message Note {
+  option (buf.validate.message).cel = { id: "%s", expression: "%s" };
+  string text = 1;
+  int32 number = 2;
+}
+"""
 # Binds each path that it is given and holds the sockets until its input ends.
 HOLDER = """
 import socket, sys
@@ -58,6 +70,35 @@ def state(home, **options):
 
 def filter_of(entry, *keys):
     return {key: entry[key] for key in keys}
+
+
+# ---- What others wrote ---------------------------------------------------------------------------
+HOSTILE = "\x1b[2J\u009b1m\u202eä"
+SHOWN = r"\x1b[2J\u009b1m\u202eä"
+
+
+def annotated(home):
+    """A filter whose only rule is the schema's own, with an id and an expression that are hostile."""
+    expression = f"this.number == 0 || this.text == '{HOSTILE}'"
+    home.write("note.proto", ANNOTATED % (HOSTILE.replace("\x1b", r"\033"), expression.replace("\x1b", r"\033")))
+    home.configure(note={"rules": None, "include": (str(ROOT / "tests/data/buf/validate"), str(ROOT / "tests/data"))})
+    return home.compile_all()
+
+
+def test_a_terminal_obeys_no_rule(home):
+    annotated(home).ok("load")
+    for verb in ("status", "explain"):
+        text = home.ok(verb, *(["-f", "note"] if verb == "explain" else []))
+        assert f"{SHOWN}: this.number == 0 || this.text == '{SHOWN}'" in text
+        assert all(c in "\n" or c.isprintable() for c in text)
+    assert home.ok("eval", "-f", "note", input="1001\n") == f"drop rule {SHOWN}\n"
+    assert state(home)["rules"][0]["id"] == HOSTILE
+
+
+def test_columns_are_of_characters(home):
+    home.configure(note={"path": "@äöü€𝄞", "rules": None}, other={"path": "@aouex", "rules": None})
+    first, second = home.ok("status").splitlines()
+    assert first.index("not compiled") == second.index("not compiled")
 
 
 # ---- Where it is loaded --------------------------------------------------------------------------
@@ -250,8 +291,8 @@ def test_user_and_name_of_the_process(home):
     with Running("unixgram", home.socket, prefix=UNPRIVILEGED) as server:
         server.ask("open('/proc/self/comm', 'w').write('\\x1b[31m')")
         (row,) = state(home)["sockets"]
-        assert (row["uid"], row["command"]) == (NOBODY, "?[31m")
-        assert f"process {server.pid} (?[31m), uid {NOBODY}, " in home.ok("status")
+        assert (row["uid"], row["command"]) == (NOBODY, "\x1b[31m")
+        assert f"process {server.pid} (\\x1b[31m), uid {NOBODY}, " in home.ok("status")
 
 
 def test_a_socket_is_shown_once_a_process(home):
@@ -291,6 +332,26 @@ def test_rules_have_changed(compiled):
     assert filter_of(entry, "state", "stale") == {"state": "pinned", "stale": True}
     assert [rule["id"] for rule in entry["rules"]] == ["short", "small"]
     assert "pinned, of other rules than the configuration has\n" in text
+
+
+def test_mode_has_changed(compiled):
+    with Server(compiled):
+        compiled.configure(note={"mode": "monitor"})
+        assert filter_of(state(compiled), "state", "stale") == {"state": "pinned", "stale": True}
+        assert "pinned, of another mode or transport than the configuration has, monitor\n" in compiled.ok("status")
+
+
+def test_schema_has_changed(compiled):
+    """The rules' text is the same, and what is pinned has other fields than the object."""
+    with Server(compiled):
+        proto = compiled.folder / "note.proto"
+        proto.write_text(proto.read_text().replace("Note inner = 3", "Note inner = 4"))
+        assert state(compiled)["stale"] is False  # as far as anyone knows
+        compiled.compile_all()
+        assert filter_of(state(compiled), "state", "stale") == {"state": "pinned", "stale": True}
+        assert "pinned, of an older schema than its object\n" in compiled.ok("status")
+        compiled.ok("load")
+        assert state(compiled)["stale"] is False
 
 
 def test_object_beside_what_is_pinned(compiled):

@@ -117,6 +117,8 @@ def test_filters_that_are_not_loaded_or_broken(compiled):
 def test_state_of_the_program(compiled):
     with serving(compiled):
         compiled.configure(note={"mode": "monitor"})
+        assert " note: stale, in " in compiled.ok("top", "--once", "--interval", "0.1")
+        compiled.ok("load")
         assert " note: monitor, in " in compiled.ok("top", "--once", "--interval", "0.1")
         compiled.configure(note={"rules": ["number < 4"]})
         assert " note: stale, in " in compiled.ok("top", "--once", "--interval", "0.1")

@@ -53,6 +53,13 @@ def test_library_is_where_ld_so_looks(root):
     assert "," not in output("dpkg-deb", "-f", package("libp2e"), "Depends")
 
 
+def test_library_for_musl_is_where_glibc_does_not_look(root):
+    """It is in the package of the library, which does not need musl for it."""
+    (library,) = root.glob("usr/lib/*/p2e/musl/libp2e.so")
+    assert library.stat().st_mode & 0o7777 == 0o644
+    assert "NEEDED" not in output("readelf", "--dynamic", library)
+
+
 def test_agent_is_not_started_unasked(tmp_path):
     """It is enabled again where it was enabled before, and not started."""
     subprocess.run(["dpkg-deb", "-e", package("p2e"), tmp_path], check=True)

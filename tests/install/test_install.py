@@ -45,6 +45,18 @@ def test_files_and_modes(tmp_path):
         assert mode == (0o755 if name == "bin/p2e" else 0o644), name
 
 
+def test_library_for_musl_goes_where_it_was_built(tmp_path):
+    """In a folder of its own, where glibc's loader does not look; without it, nothing is missed."""
+    build = tmp_path / "build"
+    make("install", f"DESTDIR={tmp_path}/without", f"MUSL={build}")
+    assert not (tmp_path / "without/usr/local/lib/p2e").exists()
+    build.mkdir()
+    (build / "libp2e.so").write_text("library")
+    make("install", f"DESTDIR={tmp_path}/with", f"MUSL={build}")
+    installed = tmp_path / "with/usr/local/lib/p2e/musl/libp2e.so"
+    assert (installed.read_text(), installed.stat().st_mode & 0o7777) == ("library", 0o644)
+
+
 def test_uninstall_leaves_what_is_not_its_own(tmp_path):
     make("install", f"DESTDIR={tmp_path}", "prefix=/usr")
     other = tmp_path / "usr/share/doc/p2e/other"

@@ -199,9 +199,12 @@ def test_one_request_a_connection(served):
     with connect(served.agent) as client:
         client.send(request(3))
         assert client.recv(1000)
-        with contextlib.suppress(BrokenPipeError):
+        answer = b""
+        # Whoever closes with a request unread resets the connection.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             client.send(request(3))
-        assert client.recv(1000) == b""
+            answer = client.recv(1000)
+        assert answer == b""
 
 
 # ---- Slow ones ---------------------------------------------------------------------------------------

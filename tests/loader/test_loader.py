@@ -57,7 +57,7 @@ def test_pins_are_open_to_all_whatever_the_umask(site):
     pins = {p.name: stat.S_IMODE(p.stat().st_mode) for p in folder.iterdir()}
     assert pins == {**dict.fromkeys(["entry", "judge", "slot", "meta", "options"], 0o444),
                     **dict.fromkeys(["state", "samples"], 0o600)}
-    assert [p.name for p in site.pin_dir.iterdir()] == ["first"]
+    assert site.pinned() == ["first"]
 
 
 def test_without_bpffs_it_is_loaded_and_not_pinned(site):
@@ -82,7 +82,7 @@ def test_many_at_once_share_one_pin(site):
         results = list(pool.map(lambda _: program(site), range(24)))
     assert all(r[1:] == JUDGED for r in results)
     assert sorted(r[0] for r in results) == ["pin"] * 23 + ["pinned"]
-    assert [p.name for p in site.pin_dir.iterdir()] == ["first"]
+    assert site.pinned() == ["first"]
 
 
 def test_pins_that_are_there_already_stay(site):
@@ -91,7 +91,7 @@ def test_pins_that_are_there_already_stay(site):
     done = site.tool("create", site.pin_dir, "first", site.object("first"))
     assert done.stdout.startswith("EEXIST: error: cannot make pin folder")
     assert (site.pin_dir / "first" / "entry").stat().st_ino == before
-    assert [p.name for p in site.pin_dir.iterdir()] == ["first"]
+    assert site.pinned() == ["first"]
 
 
 def test_a_process_that_was_slower_takes_the_pins_of_the_faster(site):
@@ -334,7 +334,7 @@ def test_pins_of_other_rules_are_replaced_by_who_may(site):
     assert "is of other rules than" in said and "p2e load" in said and "CAP_BPF" in said
     assert program(site) == ["pinned", "A pass", "B drop", "C pass"]
     assert program(site, UNPRIVILEGED) == ["pin", "A pass", "B drop", "C pass"]
-    assert [p.name for p in site.pin_dir.iterdir()] == ["first"]
+    assert site.pinned() == ["first"]
 
 
 def test_pins_of_another_mode_are_replaced(site):
@@ -435,7 +435,7 @@ def test_who_may_load_needs_no_look_at_the_pins(site):
 def test_remove(site):
     program(site)
     assert site.tool("remove", site.pin_dir, "first").returncode == 0
-    assert list(site.pin_dir.iterdir()) == []
+    assert site.pinned() == []
     assert site.tool("counters", site.pin_dir, "first").stdout == "none\n"
     done = site.tool("remove", site.pin_dir, "first")
     assert done.stdout == f'error: filter "first" is not pinned in {site.pin_dir}\n'
@@ -444,5 +444,5 @@ def test_remove(site):
 def test_remove_without_the_right(site):
     program(site)
     done = site.tool("remove", site.pin_dir, "first", prefix=UNPRIVILEGED)
-    assert done.stdout.startswith("error: cannot remove pin folder")
+    assert "cannot open the lock" in done.stdout and "run this as root" in done.stdout
     assert program(site)[0] == "pin"

@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 
 import pytest
-from first_byte import NOBODY, SANITIZED, TOOL, UNPRIVILEGED, Site
+from first_byte import LOCK, NOBODY, SANITIZED, TOOL, UNPRIVILEGED, Site
 from pins import Attached, agree, empty_slot, program_id, slot_id
 
 UNIX = {"transport": "unixgram", "path": "@first"}
@@ -45,10 +45,6 @@ def recover(site, **options):
     words = first.split()
     assert words[::2] == list(NOTHING), first
     return dict(zip(words[::2], map(int, words[1::2]))), rest
-
-
-def names(site):
-    return sorted(path.name for path in site.pin_dir.iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +111,7 @@ def test_replacing(site, objects, old_kernel, steps):
     for _ in deaths(site, prepare, ("replace", site.pin_dir, "first", objects / "B"), strace):
         before = one_of_two(attached[-1])
         done, refused = recover(site)
-        assert refused == [] and names(site) == ["first"]
+        assert refused == [] and site.pinned() == ["first"]
         assert agree(site.pin_dir / "first")
         after = one_of_two(attached[-1])
         assert after == before or done["refilled"] == 1
@@ -139,8 +135,8 @@ def test_creating(site, objects):
 
     for _ in deaths(site, prepare, ("create", site.pin_dir, "first", objects / "B")):
         recover(site)
-        assert names(site) in ([], ["first"])
-        assert not names(site) or agree(site.pin_dir / "first")
+        assert site.pinned() in ([], ["first"])
+        assert not site.pinned() or agree(site.pin_dir / "first")
 
 
 def test_removing(site, objects):
@@ -151,8 +147,8 @@ def test_removing(site, objects):
     results = set()
     for _ in deaths(site, prepare, ("remove", site.pin_dir, "first")):
         recover(site)
-        assert not names(site) or agree(site.pin_dir / "first")
-        results.add(tuple(names(site)))
+        assert not site.pinned() or agree(site.pin_dir / "first")
+        results.add(tuple(site.pinned()))
     assert results == {(), ("first",)}
 
 
@@ -180,7 +176,7 @@ def test_folders_of_the_dead_are_removed(site, objects, name):
     pin(site, objects, "A")
     (site.pin_dir / name).mkdir(mode=0o700)
     assert recover(site) == ({**NOTHING, "removed": 1}, [])
-    assert names(site) == ["first"]
+    assert site.pinned() == ["first"]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +186,7 @@ def test_folders_with_other_names_are_left_alone(site, objects, name):
     pin(site, objects, "A")
     (site.pin_dir / name).mkdir(mode=0o755)
     assert recover(site) == (NOTHING, [])
-    assert names(site) == sorted(["first", name])
+    assert site.pinned() == sorted(["first", name])
 
 
 def test_links_are_not_followed(site, objects):
@@ -251,7 +247,7 @@ def test_pin_dir_that_is_a_link(site, objects, tmp_path):
 
 # ---- The lock ------------------------------------------------------------------------------------
 def lock(site):
-    descriptor = os.open(site.pin_dir, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(site.pin_dir / LOCK, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
 
@@ -267,7 +263,7 @@ def test_writers_wait_for_the_lock(site, objects, verb, arguments):
     done = site.tool(verb, *arguments)
     assert done.returncode == 1
     assert f"process {os.getpid()} has kept the pin folder {site.pin_dir} locked for 5 s" in done.stdout
-    assert names(site) == ["first"]
+    assert site.pinned() == ["first"]
     waiting = subprocess.Popen([TOOL, verb, *map(str, arguments)], stdout=subprocess.DEVNULL)
     with pytest.raises(subprocess.TimeoutExpired):
         waiting.wait(0.3)
@@ -285,7 +281,7 @@ def test_readers_need_no_lock(site, objects):
 def test_the_lock_of_the_dead_is_free(site, objects):
     pin(site, objects, "A")
     holder = subprocess.Popen(
-        ["flock", str(site.pin_dir), "sh", "-c", "echo held; exec sleep 60"], stdout=subprocess.PIPE
+        ["flock", str(site.pin_dir / LOCK), "sh", "-c", "echo held; exec sleep 60"], stdout=subprocess.PIPE
     )
     assert holder.stdout.readline() == b"held\n"
     for process in [*children(holder.pid), holder.pid]:  # both have it open
@@ -301,7 +297,50 @@ def children(pid):
 
 def test_without_the_right(site, objects):
     pin(site, objects, "A")
-    (site.pin_dir / "~first~0123456789abcdef").mkdir(mode=0o755)
-    done, (said, *_) = recover(site, prefix=UNPRIVILEGED)
-    assert done["removed"] == 0 and done["refused"] == 2
-    assert "needs Linux 5.19, or CAP_BPF" in said or "cannot open the pin" in said
+    left = site.pin_dir / "~first~0123456789abcdef"
+    left.mkdir(mode=0o755)
+    done = site.tool("recover", site.pin_dir, prefix=UNPRIVILEGED)
+    assert f"cannot open the lock {site.pin_dir / LOCK}: Permission denied; run this as root" in done.stdout
+    assert site.pinned() == ["first", left.name]
+
+
+# ---- The lock that is not to be trusted ----------------------------------------------------------
+def make_link(path):
+    path.symlink_to("first")
+
+
+def make_foreign(path):
+    path.mkdir(mode=0o700)
+    os.chown(path, NOBODY, NOBODY)
+
+
+def make_open(path):
+    path.mkdir()
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("make, said", [
+    (make_link, "is not a folder: not trusted; as root, run: rm "),
+    (make_foreign, f"belongs to user {NOBODY}, not to root: not trusted; as root, run: rmdir "),
+    (make_open, "can be held by others: not trusted; as root, run: chmod 0700 "),
+])
+def test_a_lock_of_others(site, objects, make, said):
+    before = program_id(pin(site, objects, "A") / "judge")
+    (site.pin_dir / LOCK).rmdir()
+    make(site.pin_dir / LOCK)
+    for verb, *arguments in (["replace", "first", objects / "B"], ["create", "second", objects / "B"],
+                             ["remove", "first"], ["recover"]):
+        done = site.tool(verb, site.pin_dir, *arguments)
+        assert done.returncode == 1 and f"the lock {site.pin_dir / LOCK} {said}" in done.stdout
+    assert site.pinned() == ["first"] and program_id(site.pin_dir / "first" / "judge") == before
+
+
+def test_the_lock_is_the_owners_alone(site, objects):
+    """It is made where it is not there, and stays."""
+    pin(site, objects, "A")
+    (site.pin_dir / LOCK).rmdir()
+    site.tool("remove", site.pin_dir, "first", prefix=["sh", "-c", 'umask 0; exec "$@"', "sh"])
+    assert site.pinned() == []
+    assert (site.pin_dir / LOCK).stat().st_mode & 0o777 == 0o700
+    assert recover(site) == (NOTHING, [])
+    assert (site.pin_dir / LOCK).exists()

@@ -1,27 +1,33 @@
 """Servers without a config and without privilege, filtered by what is published and pinned."""
 
+import contextlib
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 
 import pytest
 from first_byte import NOBODY, SANITIZED, SHIM, UNPRIVILEGED, Site
-from serving import ALL, GOOD, MESSAGES, PYTHON, Run, converse, send, server, udp_ports
+from serving import ALL, GOOD, PYTHON, Run, converse, send, server, udp_ports
+from unconfigured import (
+    CONFIG, WITHOUT_CONFIG, is_refused, publish, published, receives, receives_by_unix, with_default_config,
+)
 
-CONFIG = "/etc/p2e/p2e.conf"
 PROGRAM = os.path.basename(os.path.realpath(PYTHON))
-pytestmark = pytest.mark.skipif(os.path.exists(CONFIG), reason="this machine has a config")
+pytestmark = WITHOUT_CONFIG
 
 
-def publish(site):
-    """Pins all filters and publishes them, as root does; the config is then nobody's to see."""
-    for name in site.filters:
-        assert site.tool("program", site.conf, name).returncode == 0
-    assert site.tool("publish", site.conf).stdout == ""
+def hide(site):
+    """The config and the objects are nobody's to see."""
     site.conf.unlink()
     shutil.rmtree(site.objects)
+    return site
+
+
+@contextlib.contextmanager
+def new_site(**filters):
+    with published(**filters) as site:
+        yield hide(site)
 
 
 def command(site, *server_command, prefix=UNPRIVILEGED):
@@ -29,63 +35,41 @@ def command(site, *server_command, prefix=UNPRIVILEGED):
 
 
 @pytest.fixture
-def published(site):
-    publish(site)
-    return site
-
-
-def new_site(**filters):
-    site = Site(**filters).compile()
-    publish(site)
-    return site
+def hidden(site):
+    return hide(publish(site))
 
 
 # ---- It filters --------------------------------------------------------------------------------------
 
 
-def test_udp(published, port):
-    run = converse(command(published, *server("plain", port)), port)
-    assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+def test_udp(hidden, port):
+    receives(command(hidden, *server("plain", port)), port)
 
 
 @pytest.mark.parametrize("style", ["drops_before_socket", "chroots_before_bind", "threaded"])
-def test_root_needs_no_config_either(published, port, style):
+def test_root_needs_no_config_either(hidden, port, style):
     run = converse(
-        command(published, *server(style, port), prefix=()), port, ends=3 if style == "threaded" else 1
+        command(hidden, *server(style, port), prefix=()), port, ends=3 if style == "threaded" else 1
     )
     assert (run.first, sorted(run.lines), run.errors) == ("ready", sorted(GOOD), "")
 
 
-def test_other_ports_are_not_touched(published, port):
+def test_other_ports_are_not_touched(hidden, port):
     other = udp_ports()
-    run = converse(command(published, *server("plain", other)), other)
-    assert (run.first, run.lines, run.errors) == ("ready", ALL, "")
+    receives(command(hidden, *server("plain", other)), other, ALL)
 
 
 def test_a_range_of_ports(port):
     first = udp_ports(3)
-    site = new_site(first={"transport": "udp", "port": f"{first}-{first + 1}"})
-    try:
+    with new_site(first={"transport": "udp", "port": f"{first}-{first + 1}"}) as site:
         for at, received in (first, GOOD), (first + 1, GOOD), (first + 2, ALL):
-            run = converse(command(site, *server("plain", at)), at)
-            assert (run.first, run.lines, run.errors) == ("ready", received, "")
-    finally:
-        site.close()
+            receives(command(site, *server("plain", at)), at, received)
 
 
 def test_an_address(port):
-    site = new_site(first={"transport": "udp", "port": port, "address": "127.0.0.2"})
-    try:
-        run = converse(command(site, *server("plain", port)), port)
-        assert (run.first, run.lines, run.errors) == ("ready", ALL, "")
-        run = converse(command(site, *server("everywhere", port)), port)
-        assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
-    finally:
-        site.close()
-
-
-def unix_name(address):
-    return "\0" + address[1:] if address[0] == "@" else address
+    with new_site(first={"transport": "udp", "port": port, "address": "127.0.0.2"}) as site:
+        receives(command(site, *server("plain", port)), port, ALL)
+        receives(command(site, *server("everywhere", port)), port)
 
 
 @pytest.fixture(params=["@p2e-test-{unique}", "{folder}/open/socket"])
@@ -100,67 +84,31 @@ def unix_address(request, tmp_path):
     return request.param.format(unique=secrets.token_hex(4), folder=tmp_path)
 
 
-def test_unix_datagrams(unix_address):
-    site = new_site(first={"transport": "unixgram", "path": unix_address})
-    try:
-        run = Run(command(site, *server("plain", unix_address)))
-        assert run.first == "ready"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
-            for message in [*MESSAGES, b"end"]:
-                client.sendto(message, unix_name(unix_address))
-        run.finish()
-        assert (run.lines, run.errors) == (GOOD, "")
-    finally:
-        site.close()
-
-
-def test_unix_sequenced_packets(unix_address):
-    site = new_site(first={"transport": "unixseq", "path": unix_address})
-    try:
-        run = Run(command(site, *server("sequenced", unix_address)))
-        assert run.first == "ready"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-            client.connect(unix_name(unix_address))
-            assert run.line() == "accepted"
-            for message in [*MESSAGES, b"end"]:
-                client.send(message)
-            run.finish()
-        assert (run.lines, run.errors) == (GOOD, "")
-    finally:
-        site.close()
+@pytest.mark.parametrize("transport, style", [("unixgram", "plain"), ("unixseq", "sequenced")])
+def test_unix_sockets(unix_address, transport, style):
+    with new_site(first={"transport": transport, "path": unix_address}) as site:
+        receives_by_unix(command(site, *server(style, unix_address)), transport, unix_address)
 
 
 @pytest.mark.parametrize("program, received", [(PROGRAM, GOOD), ("named", ALL)])
 def test_a_filter_for_one_program(port, program, received):
-    site = new_site(first={"transport": "udp", "port": port, "program": program})
-    try:
-        run = converse(command(site, *server("plain", port)), port)
-        assert (run.first, run.lines, run.errors) == ("ready", received, "")
-    finally:
-        site.close()
+    with new_site(first={"transport": "udp", "port": port, "program": program}) as site:
+        receives(command(site, *server("plain", port)), port, received)
 
 
 def test_monitor_drops_nothing(port):
-    site = new_site(first={"transport": "udp", "port": port, "mode": "monitor"})
-    try:
-        run = converse(command(site, *server("plain", port)), port)
-        assert (run.first, run.lines, run.errors) == ("ready", ALL, "")
-    finally:
-        site.close()
+    with new_site(first={"transport": "udp", "port": port, "mode": "monitor"}) as site:
+        receives(command(site, *server("plain", port)), port, ALL)
 
 
 def test_an_empty_table_filters_nothing(port):
-    site = new_site()
-    try:
-        run = converse(command(site, *server("plain", port)), port)
-        assert (run.first, run.lines, run.errors) == ("ready", ALL, "")
-    finally:
-        site.close()
+    with new_site() as site:
+        receives(command(site, *server("plain", port)), port, ALL)
 
 
 def test_what_is_attached_is_what_is_pinned(site, port):
     """There is no text to compare: new rules under the old name are taken as they are."""
-    publish(site)
+    hide(publish(site))
     site.objects.mkdir()
     site.configure(first={**site.filters["first"], "rules": ["false"]})
     site.compile(FORBIDDEN=ord("B"))
@@ -170,7 +118,7 @@ def test_what_is_attached_is_what_is_pinned(site, port):
     assert (run.first, run.lines) == ("ready", [m for m in ALL if m[0] not in "B\xff"])
 
 
-def test_it_is_read_once(published, port):
+def test_it_is_read_once(hidden, port):
     """At the start: a table that comes or goes later changes nothing."""
     script = (
         "import os, socket, sys\n"
@@ -179,17 +127,17 @@ def test_it_is_read_once(published, port):
         "print('ready', flush=True)\n"
         "while (m := s.recv(100)) != b'end': print(m.decode(), flush=True)\n"
     )
-    table = str(published.pin_dir / "~published")
-    run = Run(command(published, PYTHON, "-c", script, table, str(port), prefix=()))
+    table = str(hidden.pin_dir / "~published")
+    run = Run(command(hidden, PYTHON, "-c", script, table, str(port), prefix=()))
     send(port, b"A0", b"B0", b"end")
     run.finish()
     assert (run.first, run.lines, run.errors) == ("ready", ["B0"], "")
 
 
-def test_a_process_that_binds_nothing_opens_and_says_nothing(published):
+def test_a_process_that_binds_nothing_opens_and_says_nothing(hidden):
     line = ["sh", "-c", "echo out; echo err >&2; ls -l /proc/self/fd | wc -l"]
     plain = subprocess.run(line, capture_output=True, text=True, check=True)
-    done = subprocess.run(command(published, *line, prefix=()), capture_output=True, text=True, check=True)
+    done = subprocess.run(command(hidden, *line, prefix=()), capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == (plain.stdout, plain.stderr)
 
 
@@ -198,13 +146,12 @@ def test_a_process_that_binds_nothing_opens_and_says_nothing(published):
 
 def test_a_config_wins(site, port):
     """It is about another port: this one is nobody's."""
-    publish(site)
+    hide(publish(site))
     site.objects.mkdir()
     other = udp_ports()
     site.configure(first={**site.filters["first"], "port": other})
     variables = site.without_config(UNPRIVILEGED, P2E_PIN_DIR=site.pin_dir, P2E_CONFIG=site.conf)
-    run = converse([*variables, *server("plain", port)], port)
-    assert (run.first, run.lines, run.errors) == ("ready", ALL, "")
+    receives([*variables, *server("plain", port)], port, ALL)
 
 
 def break_config(conf):
@@ -219,27 +166,16 @@ def close_config(conf):
 @pytest.mark.parametrize(
     "prepare", [lambda conf: None, break_config, close_config], ids=["missing", "broken", "hidden"]
 )
-def test_a_config_that_is_named_and_unusable_is_no_reason_to_ask_the_table(published, port, prepare):
-    prepare(published.conf)
-    variables = published.without_config(
-        UNPRIVILEGED, P2E_PIN_DIR=published.pin_dir, P2E_CONFIG=published.conf
+def test_a_config_that_is_named_and_unusable_is_no_reason_to_ask_the_table(hidden, port, prepare):
+    prepare(hidden.conf)
+    variables = hidden.without_config(
+        UNPRIVILEGED, P2E_PIN_DIR=hidden.pin_dir, P2E_CONFIG=hidden.conf
     )
-    run = converse([*variables, *server("plain", port)], port)
-    assert run.first == "bind: EACCES"
-    assert str(published.conf) in run.errors and run.errors.endswith("; the socket is refused\n")
+    assert str(hidden.conf) in is_refused([*variables, *server("plain", port)], port)
 
 
 def close_folder(conf):
     conf.parent.chmod(0)
-
-
-def with_default_config(site, prepare):
-    """A mount namespace in which /etc/p2e/p2e.conf is what `prepare` writes."""
-    folder = site.folder / "etc" / "p2e"
-    folder.mkdir(parents=True)
-    prepare(folder / "p2e.conf")
-    script = f'mount -t overlay overlay -o lowerdir={site.folder}/etc:/etc /etc && exec "$@"'
-    return ["unshare", "--mount", "sh", "-c", script, "sh", *UNPRIVILEGED]
 
 
 @pytest.mark.parametrize(
@@ -254,11 +190,11 @@ def with_default_config(site, prepare):
     ],
     ids=["empty", "broken", "hidden", "folder hidden", "dangling", "includes nothing"],
 )
-def test_a_config_in_its_usual_place_wins(published, port, prepare, received):
-    prefix = with_default_config(published, prepare)
+def test_a_config_in_its_usual_place_wins(hidden, port, prepare, received):
+    prefix = with_default_config(hidden, prepare)
     if subprocess.run([*prefix, "true"], check=False).returncode:
         pytest.skip("no overlay file system here")
-    run = converse(command(published, *server("plain", port), prefix=prefix), port)
+    run = converse(command(hidden, *server("plain", port), prefix=prefix), port)
     if received is None:
         assert run.first == "bind: EACCES" and CONFIG in run.errors
     else:
@@ -267,9 +203,8 @@ def test_a_config_in_its_usual_place_wins(published, port, prepare, received):
 
 def test_neither_config_nor_table(site, port):
     """As it was without the published table: the config is missed."""
-    run = converse(command(site, *server("plain", port)), port)
-    assert run.first == "bind: EACCES"
-    assert run.errors.startswith(f"p2e: no usable config (P2E_CONFIG, else {CONFIG}): ")
+    errors = is_refused(command(site, *server("plain", port)), port)
+    assert errors.startswith(f"p2e: no usable config (P2E_CONFIG, else {CONFIG}): ")
 
 
 # ---- What cannot be trusted --------------------------------------------------------------------------
@@ -313,23 +248,16 @@ TABLES = {
 @pytest.mark.parametrize("style", ["plain", "late"])
 def test_a_table_that_is_not_trusted(port, case, style):
     """What it says of on_error is not known then: nothing is bound."""
-    site = new_site(first={"transport": "udp", "port": port, "on_error": "open"})
-    prepare, said = TABLES[case]
-    try:
+    with new_site(first={"transport": "udp", "port": port, "on_error": "open"}) as site:
+        prepare, said = TABLES[case]
         prepare(site)
-        run = converse(command(site, *server(style, port)), port)
-        assert run.first == "bind: EACCES"
-        assert run.errors.startswith("p2e: no config, and no usable published table: ")
-        assert said in run.errors and run.errors.count("\n") == 1
-        assert run.errors.endswith("; the socket is refused\n")
-    finally:
-        site.close()
+        errors = is_refused(command(site, *server(style, port)), port)
+        assert errors.startswith("p2e: no config, and no usable published table: ") and said in errors
 
 
-def test_a_folder_that_is_not_absolute(published, port):
-    variables = published.without_config(UNPRIVILEGED, P2E_PIN_DIR="p2e")
-    run = converse([*variables, *server("plain", port)], port)
-    assert run.first == "bind: EACCES" and 'P2E_PIN_DIR "p2e" is not absolute' in run.errors
+def test_a_folder_that_is_not_absolute(hidden, port):
+    variables = hidden.without_config(UNPRIVILEGED, P2E_PIN_DIR="p2e")
+    assert 'P2E_PIN_DIR "p2e" is not absolute' in is_refused([*variables, *server("plain", port)], port)
 
 
 def pins_gone(site):
@@ -399,9 +327,8 @@ PINS = {
 @pytest.mark.parametrize("case", PINS)
 def test_pins_that_are_not_what_is_published(port, case, on_error, prefix):
     """Root could load another program, and does not."""
-    site = new_site(first={"transport": "udp", "port": port, "on_error": on_error})
-    prepare, said = PINS[case]
-    try:
+    with new_site(first={"transport": "udp", "port": port, "on_error": on_error}) as site:
+        prepare, said = PINS[case]
         prepare(site)
         run = converse(command(site, *server("plain", port), prefix=prefix), port)
         assert run.errors.startswith('p2e: filter "first": ') and said in run.errors
@@ -410,19 +337,14 @@ def test_pins_that_are_not_what_is_published(port, case, on_error, prefix):
             assert run.first == "bind: EACCES"
         else:
             assert (run.first, run.lines) == ("ready", ALL)
-    finally:
-        site.close()
 
 
 def test_pins_of_another_transport():
     address = f"@p2e-test-{secrets.token_hex(4)}"
-    site = new_site(first={"transport": "unixgram", "path": address})
-    try:
+    with new_site(first={"transport": "unixgram", "path": address}) as site:
         pins_of(site)
         run = Run(command(site, *server("plain", address))).finish()
         assert run.first == "bind: EACCES" and "are for another transport or mode" in run.errors
-    finally:
-        site.close()
 
 
 def test_a_preload_that_nothing_can_be_told_from(port):

@@ -9,39 +9,28 @@ import socket
 import subprocess
 
 import pytest
-from first_byte import NO_BPFFS, NOBODY, TOOL, UNPRIVILEGED, Site
+from first_byte import NO_BPFFS, NOBODY, TOOL, UNPRIVILEGED
 from handover import NONE, REFUSED, Liar, agent, open_pin, reply
 from serving import ALL, GOOD, MESSAGES, PYTHON, Run, converse, server, udp_ports
+from unconfigured import CONFIG, WITHOUT_CONFIG, is_refused, published, receives, receives_by_unix
 
-CONFIG = "/etc/p2e/p2e.conf"
-pytestmark = pytest.mark.skipif(os.path.exists(CONFIG), reason="this machine has a config")
+pytestmark = WITHOUT_CONFIG
 
 NO_BPF = [PYTHON, str(pathlib.Path(__file__).parent / "no_bpf.py")]
 CONTAINER = [*NO_BPFFS, *UNPRIVILEGED]
 SECCOMP = {"allowed": [], "EPERM": [*NO_BPF, "errno"], "killed": [*NO_BPF, "kill"]}
 
 
-def pinned(**filters):
-    site = Site(**filters).compile()
-    for name in filters:
-        assert site.tool("program", site.conf, name).returncode == 0
-    assert site.tool("publish", site.conf).returncode == 0
-    site.agent = site.folder / "run" / "agent.sock"
-    return site
-
-
 @pytest.fixture
 def site(port):
-    site = pinned(first={"transport": "udp", "port": port})
-    yield site
-    site.close()
+    with published(first={"transport": "udp", "port": port}) as site:
+        yield site
 
 
 @pytest.fixture
 def open_site(port):
-    site = pinned(first={"transport": "udp", "port": port, "on_error": "open"})
-    yield site
-    site.close()
+    with published(first={"transport": "udp", "port": port, "on_error": "open"}) as site:
+        yield site
 
 
 def command(site, *server_command, prefix=CONTAINER):
@@ -56,8 +45,7 @@ def command(site, *server_command, prefix=CONTAINER):
 def test_udp(site, port, seccomp, style):
     """Also where bpf(2) is refused, or ends the process."""
     with agent(site.agent, site.pin_dir):
-        run = converse(command(site, *server(style, port), prefix=[*CONTAINER, *SECCOMP[seccomp]]), port)
-    assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+        receives(command(site, *server(style, port), prefix=[*CONTAINER, *SECCOMP[seccomp]]), port)
 
 
 @pytest.mark.parametrize("seccomp", ["EPERM", "killed"])
@@ -75,36 +63,21 @@ def test_the_seccomp_filter_here_is_one(site, port, seccomp):
 @pytest.mark.parametrize("transport, style", [("unixgram", "plain"), ("unixseq", "sequenced")])
 def test_unix_sockets(transport, style, seccomp):
     address = f"@p2e-test-{secrets.token_hex(4)}"
-    kind = socket.SOCK_DGRAM if transport == "unixgram" else socket.SOCK_SEQPACKET
-    site = pinned(first={"transport": transport, "path": address})
-    try:
-        with agent(site.agent, site.pin_dir):
-            prefix = [*CONTAINER, *SECCOMP[seccomp]]
-            run = Run(command(site, *server(style, address), prefix=prefix))
-            assert run.first == "ready"
-            with socket.socket(socket.AF_UNIX, kind) as client:
-                client.connect("\0" + address[1:])
-                assert transport == "unixgram" or run.line() == "accepted"
-                for message in [*MESSAGES, b"end"]:
-                    client.send(message)
-                run.finish()
-        assert (run.lines, run.errors) == (GOOD, "")
-    finally:
-        site.close()
+    with published(first={"transport": transport, "path": address}) as site, agent(site.agent, site.pin_dir):
+        prefix = [*CONTAINER, *SECCOMP[seccomp]]
+        receives_by_unix(command(site, *server(style, address), prefix=prefix), transport, address)
 
 
 def test_sockets_of_no_filter_are_not_touched(site):
     other = udp_ports()
     with agent(site.agent, site.pin_dir):
-        run = converse(command(site, *server("plain", other)), other)
-    assert (run.first, run.lines, run.errors) == ("ready", ALL, "")
+        receives(command(site, *server("plain", other)), other, ALL)
 
 
 def test_root_loads_nothing_itself(site, port):
     """It could: the objects and the capabilities are there. It attaches what the agent hands over."""
     with agent(site.agent, site.pin_dir):
-        run = converse(command(site, *server("plain", port), prefix=NO_BPFFS), port)
-    assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+        receives(command(site, *server("plain", port), prefix=NO_BPFFS), port)
     counters = site.tool("counters", site.pin_dir, "first").stdout
     assert counters == f"passed {len(GOOD) + 1} malformed 1 rule 2\n"
 
@@ -146,38 +119,30 @@ def test_a_process_that_binds_nothing_opens_and_says_nothing(site):
 
 def test_what_is_pinned_is_asked_first(site, port):
     """The agent would say that nothing is filtered."""
-    empty = pinned()
-    try:
+    with published() as empty:
         with agent(site.agent, empty.pin_dir):
             variables = site.without_config(
                 UNPRIVILEGED, P2E_AGENT_SOCKET=site.agent, P2E_PIN_DIR=site.pin_dir
             )
-            run = converse([*variables, *server("plain", port)], port)
-        assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
-    finally:
-        empty.close()
+            receives([*variables, *server("plain", port)], port)
 
 
 def test_a_table_that_is_not_trusted_is_no_reason_to_ask_the_agent(site, port):
     os.chown(site.pin_dir / "~published", 12345, 12345)
-    other = pinned(first=site.filters["first"])
-    try:
+    with published(first=site.filters["first"]) as other:
         with agent(site.agent, other.pin_dir):
             variables = site.without_config(
                 UNPRIVILEGED, P2E_AGENT_SOCKET=site.agent, P2E_PIN_DIR=site.pin_dir
             )
             run = converse([*variables, *server("plain", port)], port)
         assert run.first == "bind: EACCES" and "not trusted" in run.errors
-    finally:
-        other.close()
 
 
 def test_a_config_wins(site, port):
     site.conf.write_text("filters = ();")
     with agent(site.agent, site.pin_dir):
         variables = site.without_config(CONTAINER, P2E_AGENT_SOCKET=site.agent, P2E_CONFIG=site.conf)
-        run = converse([*variables, *server("plain", port)], port)
-    assert (run.first, run.lines, run.errors) == ("ready", ALL, "")
+        receives([*variables, *server("plain", port)], port, ALL)
 
 
 # ---- No agent, or none that answers ------------------------------------------------------------------
@@ -185,11 +150,7 @@ def test_a_config_wins(site, port):
 
 def refused(site, port, prefix=CONTAINER):
     """What is said where nothing can be bound."""
-    run = converse(command(site, *server("plain", port), prefix=prefix), port)
-    assert run.first == "bind: EACCES"
-    assert run.errors.startswith("p2e: ") and run.errors.count("\n") == 1
-    assert run.errors.endswith("; the socket is refused\n")
-    return run.errors
+    return is_refused(command(site, *server("plain", port), prefix=prefix), port)
 
 
 def test_no_agent(open_site, port):
@@ -241,7 +202,6 @@ def test_an_agent_whose_queue_is_full(open_site, port):
 def test_an_agent_that_hangs_later(port, on_error):
     """on_error is known by then."""
     filters = {f"f{i}": {"transport": "udp", "port": port + i, "on_error": on_error} for i in range(3)}
-    site = pinned(**filters)
     script = (
         "import socket, sys\n"
         "print('started', flush=True)\n"
@@ -251,7 +211,7 @@ def test_an_agent_that_hangs_later(port, on_error):
         "except PermissionError: print('refused')\n"
         "else: print('bound')\n"
     )
-    try:
+    with published(**filters) as site:
         with agent(site.agent, site.pin_dir):
             run = Run(command(site, PYTHON, "-c", script, str(port)), stdin=subprocess.PIPE)
         site.agent.unlink()
@@ -262,8 +222,6 @@ def test_an_agent_that_hangs_later(port, on_error):
         assert run.lines == ["refused" if on_error == "closed" else "bound"]
         assert run.errors.startswith('p2e: filter "f0": the agent at ')
         assert "does not answer (Connection timed out)" in run.errors
-    finally:
-        site.close()
 
 
 # ---- Whose agent it is -------------------------------------------------------------------------------
@@ -286,8 +244,7 @@ def test_an_agent_of_another_user(open_site, port):
 def test_an_agent_of_the_servers_own_user(site, port):
     give_folder_to(site, 12345)
     with agent(site.agent, site.pin_dir, OTHER):
-        run = converse(command(site, *server("plain", port), prefix=[*NO_BPFFS, *OTHER]), port)
-    assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+        receives(command(site, *server("plain", port), prefix=[*NO_BPFFS, *OTHER]), port)
 
 
 def test_a_user_who_could_be_anybody(open_site, port):
@@ -386,11 +343,10 @@ PROGRAMS = {
 @pytest.mark.parametrize("on_error", ["closed", "open"])
 @pytest.mark.parametrize("case, seccomp", [(c, s) for c, (_, names) in PROGRAMS.items() for s in names])
 def test_a_program_that_is_none(port, case, seccomp, on_error):
-    site = pinned(first={"transport": "udp", "port": port, "on_error": on_error})
-    table = table_of(site)
-    site.agent.parent.mkdir()
-    prefix = [*CONTAINER, *SECCOMP[seccomp]]
-    try:
+    with published(first={"transport": "udp", "port": port, "on_error": on_error}) as site:
+        table = table_of(site)
+        site.agent.parent.mkdir()
+        prefix = [*CONTAINER, *SECCOMP[seccomp]]
         with Liar(site.agent, sender(lambda: memfd(table)), sender(PROGRAMS[case][0](site))):
             run = converse(command(site, *server("plain", port), prefix=prefix), port)
         assert run.errors.startswith('p2e: filter "first": what the agent at ')
@@ -399,23 +355,18 @@ def test_a_program_that_is_none(port, case, seccomp, on_error):
             assert run.first == "bind: EACCES"
         else:
             assert (run.first, run.lines) == ("ready", ALL)
-    finally:
-        site.close()
 
 
 def test_what_is_asked(port):
     """The filter's name, and what the table says of it: the agent hands no program over that does not fit."""
-    site = pinned(first={"transport": "udp", "port": port, "mode": "monitor"})
-    table = table_of(site)
-    site.agent.parent.mkdir()
-    try:
+    with published(first={"transport": "udp", "port": port, "mode": "monitor"}) as site:
+        table = table_of(site)
+        site.agent.parent.mkdir()
         with Liar(site.agent, sender(lambda: memfd(table)), sender(data=reply(status=NONE))) as liar:
             run = converse(command(site, *server("plain", port)), port)
         assert run.first == "bind: EACCES" and "no agent answers" in run.errors
         _, _, kind, transport, mode, name = liar.asked[-1]
         assert (kind, transport, mode, name.rstrip(b"\0")) == (2, 0, 1, b"first")
-    finally:
-        site.close()
 
 
 def test_a_filter_that_is_not_pinned_any_more(open_site, port):

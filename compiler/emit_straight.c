@@ -1,0 +1,167 @@
+#include "compiler/emit_straight.h"
+
+#include <inttypes.h>
+
+#include "bpf/table.h"
+#include "compiler/plan_straight.h"
+
+#define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
+
+#define WIRE_DELIMITED 2
+
+static unsigned root_of(const struct p2e_plan *plan)
+{
+    return plan->places[0]->node;
+}
+
+static unsigned next_row(const struct p2e_plan *plan, unsigned node)
+{
+    return node + 1 + (plan->table[node] >> P2E_ROW_DENSE & 0xffff);
+}
+
+// Does a field of this row lead the walker to `child`, rather than a function that enters it?
+static bool leads_to(const struct p2e_plan *plan, unsigned node, unsigned child)
+{
+    unsigned end = next_row(plan, node);
+    for (unsigned i = 1; node + i < end; i++) {
+        uint64_t entry = plan->table[node + i];
+        if (P2E_ENTRY_BITS(entry, KIND, 3) != P2E_KIND_MESSAGE ||
+            P2E_ENTRY_BITS(entry, CHILD, 16) != child)
+            continue;
+        bool entered = p2e_straight_is_marked(plan, node) &&
+                       p2e_straight_way(plan, node, i) == P2E_STRAIGHT_ENTER;
+        if (!entered || entry >> P2E_ENTRY_REPEATED & 1)
+            return true;
+    }
+    return false;
+}
+
+static bool is_walked_to(const struct p2e_plan *plan, unsigned child)
+{
+    for (unsigned node = 0; node < plan->table_size; node = next_row(plan, node)) {
+        if (leads_to(plan, node, child))
+            return true;
+    }
+    return false;
+}
+
+// The next row after `node` that has a function, the root's aside; 0 for none.
+static unsigned next_marked(const struct p2e_plan *plan, unsigned node)
+{
+    while ((node = next_row(plan, node)) < plan->table_size) {
+        if (node != root_of(plan) && p2e_straight_is_marked(plan, node))
+            return node;
+    }
+    return 0;
+}
+
+// The same of those that the walker asks for.
+static unsigned next_body(const struct p2e_plan *plan, unsigned node)
+{
+    while ((node = next_marked(plan, node)) && !is_walked_to(plan, node))
+        ;
+    return node;
+}
+
+// ---- Fields -------------------------------------------------------------------------------------
+// In the wire type that a field has mostly: a list of numbers is packed.
+static unsigned tag_of(unsigned number, uint64_t entry)
+{
+    unsigned kind = P2E_ENTRY_BITS(entry, KIND, 3);
+    bool delimited = kind != P2E_KIND_SCALAR && kind != P2E_KIND_GROUP;
+    return number << 3 | (delimited ? WIRE_DELIMITED : P2E_ENTRY_BITS(entry, WIRE, 3));
+}
+
+static void emit_stop(struct p2e_emitter *e, unsigned tag)
+{
+    emit(e, "    if (p2e_straight_stops(s, at, 0x%x))\n        return;\n", tag);
+}
+
+static void emit_take(struct p2e_emitter *e, unsigned tag, uint64_t entry)
+{
+    emit(e,
+         "    if (!p2e_straight_take(s, at, 0x%x, 0x%" PRIx64 "ull))\n"
+         "        return;\n",
+         tag, entry);
+}
+
+static void emit_enter(struct p2e_emitter *e, unsigned tag, uint64_t entry)
+{
+    emit(e,
+         "    way = p2e_straight_enter(s, at, 0x%x, 0x%" PRIx64 "ull, &in);\n"
+         "    if (way > 0)\n"
+         "        p2e_straight_flat_%u(s, &in);\n"
+         "    if (way < 0 || (way > 0 && !p2e_straight_leave(s, at, 0x%" PRIx64 "ull, &in)))\n"
+         "        return;\n",
+         tag, entry, P2E_ENTRY_BITS(entry, CHILD, 16), entry);
+}
+
+static void emit_field(struct p2e_emitter *e, unsigned node, unsigned number, bool flat)
+{
+    uint64_t entry = e->plan->table[node + number];
+    unsigned tag = tag_of(number, entry);
+    enum p2e_straight_way way = p2e_straight_way(e->plan, node, number);
+    if (way == P2E_STRAIGHT_TAKE)
+        emit_take(e, tag, entry);
+    else if (way == P2E_STRAIGHT_ENTER && !flat)
+        emit_enter(e, tag, entry);
+    else if (way != P2E_STRAIGHT_NONE)
+        emit_stop(e, tag);
+}
+
+// A flat one enters no submessage: it is for those that are entered.
+static void emit_function(struct p2e_emitter *e, unsigned node, bool flat)
+{
+    emit(e,
+         "static P2E_INLINE void p2e_straight_%s%u(struct p2e_state *s, struct p2e_straight *at)\n"
+         "{\n    USED(s);\n    USED(at);\n"
+         "    struct p2e_straight in __attribute__((unused));\n"
+         "    int way __attribute__((unused));\n",
+         flat ? "flat_" : "", node);
+    for (unsigned i = 1; i <= p2e_straight_last(e->plan, node); i++)
+        emit_field(e, node, i, flat);
+    emit(e, "}\n\n");
+}
+
+// ---- Whole --------------------------------------------------------------------------------------
+static void emit_root(struct p2e_emitter *e)
+{
+    unsigned root = root_of(e->plan);
+    bool marked = p2e_straight_is_marked(e->plan, root);
+    if (marked)
+        emit_function(e, root, false);
+    emit(e, "static P2E_INLINE void p2e_straight_root(struct p2e_state *s, struct p2e_straight "
+            "*at)\n{\n    USED(s);\n    USED(at);\n");
+    if (marked)
+        emit(e, "    p2e_straight_%u(s, at);\n", root);
+    emit(e, "}\n\n");
+}
+
+static void emit_body_switch(struct p2e_emitter *e)
+{
+    emit(e, "// Takes what it can of the message of a row, from pos on. Returns the position "
+            "reached.\n"
+            "P2E_GLOBAL u32 p2e_straight_body(struct p2e_state *s, u32 node, u32 pos, u32 end)\n{\n"
+            "    if (!s)\n        return pos;\n"
+            "    struct p2e_straight at = p2e_straight_at(s, pos, end);\n    switch (node) {\n");
+    for (unsigned node = 0; (node = next_body(e->plan, node));)
+        emit(e, "    case %u:\n        p2e_straight_%u(s, &at);\n        break;\n", node, node);
+    emit(e, "    default:\n        break;\n    }\n    return at.pos;\n}\n\n");
+}
+
+bool p2e_emit_has_bodies(const struct p2e_plan *plan)
+{
+    return next_body(plan, 0) != 0;
+}
+
+void p2e_emit_straight(struct p2e_emitter *e)
+{
+    emit(e, "#include \"straight.h\"\n\n");
+    for (unsigned node = 0; (node = next_marked(e->plan, node));)
+        emit_function(e, node, true);
+    for (unsigned node = 0; (node = next_body(e->plan, node));)
+        emit_function(e, node, false);
+    emit_root(e);
+    if (p2e_emit_has_bodies(e->plan))
+        emit_body_switch(e);
+}
