@@ -6,27 +6,34 @@
 # Application containers need nothing but /usr/lib/libp2e.so out of the first; those of Alpine, or what else
 # is linked with musl, /usr/lib/p2e/musl/libp2e.so.
 
-FROM docker.io/library/debian:bookworm-slim AS build
-COPY deps.sh /src/
-RUN /src/deps.sh musl
-COPY . /src
-RUN make -C /src all musl \
-    && strip --strip-unneeded /src/build/libp2e.so /src/build/musl/libp2e.so /src/build/p2e
-
-FROM docker.io/library/debian:bookworm-slim AS runtime
+# ---- What the command needs: to run, and to compile rules -----------------------------------------
+FROM docker.io/library/debian:bookworm-slim AS small
 RUN apt-get update -q \
     && apt-get install -y -q --no-install-recommends libbpf1 libprotobuf-c1 libconfig9 libmd0 \
         libmicrohttpd12 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
-COPY --from=build /src/build/p2e /usr/bin/p2e
-COPY --from=build /src/build/libp2e.so /usr/lib/libp2e.so
-COPY --from=build /src/build/musl/libp2e.so /usr/lib/p2e/musl/libp2e.so
-COPY config/p2e.conf.sample /etc/p2e/p2e.conf.sample
-ENTRYPOINT ["p2e"]
+ENTRYPOINT [ "p2e" ]
 
-FROM runtime AS compiler
+FROM small AS large
 RUN apt-get update -q \
     && apt-get install -y -q --no-install-recommends clang llvm protobuf-compiler \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 
-FROM runtime
+# ---- The build, where clang is installed already --------------------------------------------------
+FROM large AS build
+COPY deps.sh /src/
+RUN /src/deps.sh musl
+COPY . /src
+RUN make -j"$(nproc)" -C /src all musl \
+    && strip --strip-unneeded /src/build/libp2e.so /src/build/musl/libp2e.so /src/build/p2e \
+    && install -D -m 0755 /src/build/p2e /image/usr/bin/p2e \
+    && install -D -m 0644 /src/build/libp2e.so /image/usr/lib/libp2e.so \
+    && install -D -m 0644 /src/build/musl/libp2e.so /image/usr/lib/p2e/musl/libp2e.so \
+    && install -D -m 0644 /src/config/p2e.conf.sample /image/etc/p2e/p2e.conf.sample
+
+# ---- The images ------------------------------------------------------------------------------------
+FROM large AS compiler
+COPY --from=build /image /
+
+FROM small AS runtime
+COPY --from=build /image /

@@ -12,7 +12,7 @@ demo="$build python3 util-linux"
 test="$demo musl-tools libcmocka-dev python3-pytest python3-protobuf libcap2-bin iproute2
     collectd-core php8.2-cli php8.2-pinba nodejs default-jdk-headless strace ltrace
     clang-format shellcheck libclang-rt-14-dev g++ libre2-dev
-    mandoc zsh python3-yaml jq"
+    mandoc zsh python3-yaml jq podman crun debootstrap"
 
 # npm may have come with node, from elsewhere.
 command -v npm >/dev/null || test="$test npm"

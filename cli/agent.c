@@ -62,6 +62,7 @@ const struct p2e_command p2e_agent_command = {
         "      --help           this text\n\n"
         "SIGHUP applies now; SIGTERM and SIGINT end it and leave all that is pinned. Servers are\n"
         "filtered whether it lives or not. With $NOTIFY_SOCKET it tells systemd when it is ready.\n"
-        "Needs CAP_BPF and CAP_PERFMON. Exits with 1 if nothing could be loaded at the begin.\n",
+        "Needs CAP_BPF and CAP_PERFMON, and CAP_DAC_OVERRIDE to replace what is pinned (root has\n"
+        "them). Exits with 1 if nothing could be loaded at the begin.\n",
     .run = run,
 };

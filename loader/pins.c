@@ -69,6 +69,12 @@ static int open_pin(const char *folder, const struct p2e_part *pin, bool read_on
                              "opening the pinned program %s is refused (%m): needs Linux 5.19, "
                              "or CAP_BPF, and a seccomp profile that allows bpf(2)",
                              path);
+    if (fd < 0 && errno == EACCES && !read_only)
+        return p2e_error_set(
+            err,
+            "cannot write to the pin %s: %m; pins are read-only: who replaces what "
+            "is in them needs CAP_DAC_OVERRIDE, which root has",
+            path);
     if (fd < 0)
         return p2e_error_set(err,
                              "cannot open the pin %s: %m; have the filter pinned anew by who may: "

@@ -2,18 +2,21 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
 
 import pytest
-from first_byte import NO_BPFFS, ROOT_WITHOUT_BPF, UNPRIVILEGED
+from first_byte import NO_BPFFS, ROOT, ROOT_WITHOUT_BPF, UNPRIVILEGED
 from keeping import JUDGED, RULES, Agent, keep, replace_file, text_of, verdicts
 from p2e import PROTO
 from pins import Attached, agree, empty_slot
 
-# What the systemd unit in docs/agent.md leaves it.
-UNIT = ["setpriv", "--bounding-set=-all,+bpf,+perfmon,+dac_override", "--no-new-privs"]
+# What the systemd unit leaves it.
+KEPT = re.search(r"^CapabilityBoundingSet=(.*)", (ROOT / "contrib/systemd/p2e-agent.service").read_text(), re.M)
+CAPABILITIES = KEPT[1].lower().replace("cap_", ",+").replace(" ", "")
+UNIT = ["setpriv", f"--bounding-set=-all{CAPABILITIES}", "--no-new-privs"]
 REPLACED = 'filter "note": replaced'
 
 
@@ -70,6 +73,16 @@ def test_with_the_rights_of_the_unit(home):
         keep(home, "B")
         assert agent.line() == REPLACED
         assert verdicts(attached) == JUDGED["B"]
+
+
+def test_without_the_right_to_write_to_pins(home):
+    """Which root has by a capability alone, so that no server of root's without it writes to them."""
+    prefix = ["setpriv", "--bounding-set=-all,+bpf,+perfmon"]
+    with running(home, prefix=prefix) as (agent, attached):
+        keep(home, "B")
+        said = agent.line()
+        assert said.startswith('the old program stays: filter "note": ') and "CAP_DAC_OVERRIDE" in said
+        assert verdicts(attached) == JUDGED["A"]
 
 
 @pytest.mark.parametrize("prefix", [UNPRIVILEGED, ROOT_WITHOUT_BPF])

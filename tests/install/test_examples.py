@@ -56,7 +56,7 @@ def test_only_the_agent_has_capabilities():
     for each in spec["initContainers"] + spec["containers"]:
         security = each["securityContext"]
         is_agent = each["name"] == "p2e-agent"
-        assert security["capabilities"].get("add") == (["BPF", "PERFMON"] if is_agent else None)
+        assert security["capabilities"].get("add") == (["BPF", "PERFMON", "DAC_OVERRIDE"] if is_agent else None)
         assert security["capabilities"]["drop"] == ["ALL"]
         assert security["runAsUser"] == (0 if is_agent else 65534)
         assert not security["allowPrivilegeEscalation"] and security["seccompProfile"]
@@ -89,10 +89,53 @@ def test_configuration_of_the_pod_is_one():
 
 def test_image_has_what_the_examples_take_from_it():
     dockerfile = (ROOT / "Dockerfile").read_text()
-    for path in ("/usr/bin/p2e", "/usr/lib/libp2e.so"):
-        assert f" {path}\n" in dockerfile
+    for path in ("/usr/bin/p2e", "/usr/lib/libp2e.so", "/usr/lib/p2e/musl/libp2e.so"):
+        assert f" /image{path} " in dockerfile
     targets = re.findall(r"^FROM .* AS (\w+)$", dockerfile, re.M)
     assert "compiler" in targets
+
+
+def containers():
+    """(image, arguments, environment) of all in both examples."""
+    (compose,) = documents("compose.md")
+    for each in compose["services"].values():
+        yield each["image"], each.get("command", []), each.get("environment", {})
+    for each in pod()["initContainers"] + pod()["containers"]:
+        yield each["image"], each.get("args", []), {e["name"]: e["value"] for e in each.get("env", [])}
+
+
+def test_images_are_those_of_the_dockerfile():
+    """But for the applications'."""
+    named = set(re.findall(r"docker build -t (\S+)", (ROOT / "Dockerfile").read_text()))
+    used = {image for image, _, _ in containers()}
+    assert used - named == {"debian:bookworm-slim", "search"} and named == {"p2e", "p2e-compiler"}
+
+
+def test_commands_and_options_are_p2es():
+    commands = [arguments for image, arguments, _ in containers() if image == "p2e-compiler"]
+    assert len(commands) == 2
+    home = Home()
+    try:
+        for verb, *arguments in commands:
+            told = home.ok(verb, "--help")
+            for option in arguments[::2]:
+                assert re.search(rf"^ .*{option}\b", told, re.M), option
+    finally:
+        home.close()
+
+
+def test_variables_are_the_librarys():
+    sources = "".join(path.read_text() for room in ("shim", "config") for path in ROOT.glob(f"{room}/*.[ch]"))
+    names = {name for _, _, environment in containers() for name in environment}
+    assert "LD_PRELOAD" in names
+    for name in names - {"LD_PRELOAD"}:
+        assert f'"{name}"' in sources
+
+
+def test_application_looks_where_the_agent_of_the_pod_pins():
+    (environment,) = [each for image, _, each in containers() if image == "search"]
+    conf = documents("kubernetes.md")[0]["data"]["p2e.conf"]
+    assert f'pin_dir = "{environment["P2E_PIN_DIR"]}";' in conf
 
 
 @pytest.mark.parametrize("page", ["install.md", "compose.md", "kubernetes.md", "metrics.md"])

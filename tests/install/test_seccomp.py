@@ -25,6 +25,8 @@ DEFAULT = {
          "excludes": {"caps": ["CAP_SYS_ADMIN"], "arches": ["s390"]}},
         {"names": ["other"], "action": ALLOW, "excludes": {"arches": ["amd64"]}},
         {"names": ["clone3"], "action": REFUSE, "errnoRet": 38, "excludes": {"caps": ["CAP_SYS_ADMIN"]}},
+        {"names": ["bpf", "setns"], "action": REFUSE, "errnoRet": 1, "excludes": {"caps": ["CAP_SYS_ADMIN"]}},
+        {"names": ["bpf"], "action": REFUSE, "errnoRet": 1, "excludes": {"caps": ["CAP_BPF"]}},
     ],
 }
 
@@ -47,6 +49,7 @@ def test_conditions_are_resolved():
             {"names": ["arch_prctl"], "action": ALLOW},
             {"names": ["clone"], "action": ALLOW, "args": ARGUMENT},
             {"names": ["clone3"], "action": REFUSE, "errnoRet": 38},
+            {"names": ["setns"], "action": REFUSE, "errnoRet": 1},
             {"names": ["bpf"], "action": ALLOW},
         ],
     }
