@@ -36,9 +36,10 @@ static void print(const char *name, double value)
         printf("%s %.3f\n", name, value);
 }
 
-static void run_round(const struct p2e_object *object, const struct subject *s,
+static void run_round(const struct p2e_object *object, struct subject *s,
                       const struct corpus *corpus)
 {
+    subject_renew(s, object);
     print("repeated", repeated_above_empty(s, corpus, BUDGET_NS));
     print("live", live_above_empty(s, corpus, BUDGET_NS));
     print("tail_call", tail_call_ns(s, corpus));

@@ -90,6 +90,12 @@ void subject_close(struct subject *s)
         close(s->pairs[i / 2][i % 2]);
 }
 
+void subject_renew(struct subject *s, const struct p2e_object *object)
+{
+    subject_close(s);
+    subject_open(s, object);
+}
+
 // ---- Repeated -----------------------------------------------------------------------------------
 static double test_run(int program, const struct message *message, unsigned repeat)
 {

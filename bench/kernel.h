@@ -25,6 +25,8 @@ struct subject {
 // Loads the object and the empty program. Ends the program on failure.
 void subject_open(struct subject *subject, const struct p2e_object *object);
 void subject_close(struct subject *subject);
+// Loads it anew. Where its pages come to lie moves a short verdict by a tenth: a place each round.
+void subject_renew(struct subject *subject, const struct p2e_object *object);
 int load_empty(void);
 // A socket pair of datagrams; the program filters what arrives at the second, -1 for none.
 void open_pair(int pair[2], int program);

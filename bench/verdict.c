@@ -172,8 +172,9 @@ static void run_whole(const struct bench *b, const struct ways *ways)
     print(0, "p2e", "whole", whole_ns(b->subject.pairs[0], unpack, valid));
 }
 
-static void run_round(const struct bench *b, const struct ways *ways)
+static void run_round(struct bench *b, const struct ways *ways)
 {
+    subject_renew(&b->subject, &b->object);
     run_whole(b, ways);
     for (size_t class = 0; class < CLASS_COUNT; class ++) {
         const struct corpus *corpus = &b->corpora[class];
