@@ -2,9 +2,10 @@
 
 #include "bpf/table.h"
 
-#define NODES_MAX  64 // rows that are looked at
-#define FIELDS_MAX 64 // fields of all functions together: the kernel takes time to verify each
-#define FIELDS_MIN 2  // a call for one field costs what the walker does
+#define NODES_MAX  64  // rows that are looked at
+#define FIELDS_MAX 64  // fields that all functions below the root's have together: each is code
+#define FIELDS_MIN 2   // a call for one field costs what the walker does
+#define ROW_MAX    256 // fields that one function has: what follows is the walker's
 
 struct nodes {
     unsigned list[NODES_MAX];
@@ -18,8 +19,10 @@ static unsigned root_of(const struct p2e_plan *plan)
 
 unsigned p2e_straight_last(const struct p2e_plan *plan, unsigned node)
 {
-    unsigned dense = plan->table[node] >> P2E_ROW_DENSE & 0xffff;
-    return dense < P2E_STRAIGHT_NUMBER_MAX ? dense : P2E_STRAIGHT_NUMBER_MAX;
+    unsigned dense = plan->table[node] >> P2E_ROW_DENSE & 0xffff, last = 0, fields = 0;
+    while (last < dense && last < P2E_STRAIGHT_NUMBER_MAX && fields < ROW_MAX)
+        fields += plan->table[node + ++last] != 0;
+    return last;
 }
 
 bool p2e_straight_is_marked(const struct p2e_plan *plan, unsigned node)
@@ -101,9 +104,11 @@ void p2e_plan_straight(struct p2e_plan *plan)
         unsigned node = nodes.list[i];
         size_t taken = count_taken(plan, node);
         add_children(plan, node, &nodes);
-        if (taken < FIELDS_MIN || fields + taken > FIELDS_MAX)
-            continue;
-        fields += taken;
+        if (node != root_of(plan)) {
+            if (taken < FIELDS_MIN || fields + taken > FIELDS_MAX)
+                continue;
+            fields += taken;
+        }
         plan->table[node] |= 1ull << P2E_ROW_STRAIGHT;
     }
 }

@@ -41,9 +41,13 @@ int p2e_attach_possible(int fd, struct p2e_error *err)
 // ---- Ours ---------------------------------------------------------------------------------------
 static int attach_program(int fd, int program, struct p2e_error *err)
 {
-    if (set(fd, SOL_SOCKET, SO_ATTACH_BPF, program))
-        return p2e_error_set(err, "cannot attach the program: %m");
-    return 0;
+    if (!set(fd, SOL_SOCKET, SO_ATTACH_BPF, program))
+        return 0;
+    if (errno == ENOMEM)
+        return p2e_error_set(err, "cannot attach the program: it does not fit into "
+                                  "net.core.optmem_max, which counts it before Linux 6.7; pin the "
+                                  "filter (pin_dir), or raise the sysctl");
+    return p2e_error_set(err, "cannot attach the program: %m");
 }
 
 int p2e_attach_program(int fd, enum p2e_transport transport, int program,
