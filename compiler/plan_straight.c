@@ -2,10 +2,10 @@
 
 #include "bpf/table.h"
 
-#define NODES_MAX  64  // rows that are looked at
-#define FIELDS_MAX 64  // fields that all functions below the root's have together: each is code
-#define FIELDS_MIN 2   // a call for one field costs what the walker does
-#define ROW_MAX    256 // fields that one function has: what follows is the walker's
+#define NODES_MAX  64 // rows that are looked at
+#define FIELDS_MAX 64 // fields that all functions below the root's have together: each is code
+#define FIELDS_MIN 2  // a call for one field costs what the walker does
+#define ROW_MAX    64 // fields that one function has: what follows is the walker's
 
 struct nodes {
     unsigned list[NODES_MAX];
