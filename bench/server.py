@@ -75,20 +75,21 @@ def start_server(case, config, core):
     return process, fields(process.stdout.readline())["pid"]
 
 
-def send(case, core):
+def send(case, core, times):
     window = 0 if case.mode == "open" else WINDOW[case.kind]
     filtered = int(case.form in ("p2e", "byte"))
     return fields(common.run("taskset", "-c", core, common.OUTPUT / "sender", address(case),
-                             traffic_file(case.kind, case.junk), COUNT[case.kind], BOARD, window, filtered,
+                             traffic_file(case.kind, case.junk), COUNT[case.kind] * times, BOARD, window, filtered,
                              timeout=DEADLINE))
 
 
-def run_once(case, config):
+def run_once(case, config, times=1):
+    """COUNT messages, so many times."""
     sender_core, server_core = common.cores()
     BOARD.write_bytes(bytes(16))
     process, pid = start_server(case, config, server_core)
     try:
-        client = send(case, sender_core)
+        client = send(case, sender_core, times)
     except BaseException:
         process.kill()
         raise

@@ -5,13 +5,15 @@ without a tail and with one, by turns."""
 import collections
 import os
 import signal
+import statistics
 import subprocess
 
 import common
 import kinds
 import server
 
-JUNK = 99  # percent
+JUNK = 99   # percent
+TIMES = 10  # as many messages as the server's benchmark sends: what a tail changes is little
 FORMS = ("alone", "tail")
 READY = "looking at what is dropped"
 
@@ -38,10 +40,11 @@ class Tail:
 def run_once(case, config, form):
     tail = Tail(config) if form == "tail" else None
     try:
-        found = server.run_once(case, config)
+        found = server.run_once(case, config, TIMES)
     finally:
         tail_us = tail.stop() if tail else 0
-    return {"server_us": found["server_us"], "total_us": found["total_us"], "tail_ms": tail_us / 1e3}
+    return {"server_us": found["server_us"], "total_us": found["total_us"], "rate": found["rate"],
+            "tail_ms": tail_us / 1e3}
 
 
 def experiment(options, config):
@@ -59,6 +62,23 @@ def experiment(options, config):
             for (case, form), found in runs.items()]
 
 
+def change(rows, key):
+    """Percent, of the medians with a tail above those alone, a row with a tail."""
+    alone = {(r["transport"], r["kind"]): r[key]["median"] for r in rows if r["form"] == "alone"}
+    return {(r["transport"], r["kind"]): 100 * (r[key]["median"] / alone[r["transport"], r["kind"]] - 1)
+            for r in rows if r["form"] == "tail"}
+
+
+def print_table(rows):
+    server_change, total_change = change(rows, "server_us"), change(rows, "total_us")
+    lines = [[*case, *(row[key]["median"] for key in ("server_us", "total_us", "rate", "tail_ms")),
+              f"{server_change[case]:+.1f}", f"{total_change[case]:+.1f}"]
+             for row in rows if row["form"] == "tail" for case in [(row["transport"], row["kind"])]]
+    common.table(["transport", "kind", "server", "total", "messages/s", "tail", "server %", "total %"], lines)
+    for name, changes in (("server", server_change), ("total", total_change)):
+        print(f"{name}: median of the changes {statistics.median(changes.values()):+.1f} %")
+
+
 def main():
     options = common.options(__doc__)
     config = common.prepare()
@@ -68,11 +88,10 @@ def main():
         rows = experiment(options, config)
     finally:
         common.remove_pins()
-    common.announce(f"{JUNK} % junk; medians of {options.rounds} rounds. Server, and server and sender: CPU, µs per "
-                    "accepted message. Tail: its own CPU, protoc at its start included, ms.")
-    common.table(["transport", "kind", "form", "server", "total", "tail"],
-                 [[row["transport"], row["kind"], row["form"],
-                   *(row[key]["median"] for key in ("server_us", "total_us", "tail_ms"))] for row in rows])
+    common.announce(f"{JUNK} % junk; medians of {options.rounds} rounds, with a tail. Server, and server and sender: "
+                    "CPU, µs per accepted message. Tail: its own CPU, protoc at its start included, ms. "
+                    "Percent: above the same without a tail.")
+    print_table(rows)
     common.save("tail", rows)
 
 

@@ -8,7 +8,7 @@
 #include "base/error.h"
 
 // What a tool may use: seconds of CPU time, bytes of memory.
-#define P2E_PROCESS_SECONDS 5
+#define P2E_PROCESS_SECONDS 3
 #ifndef __SANITIZE_ADDRESS__
 #define P2E_PROCESS_MEMORY ((size_t)400 << 20)
 #else // which comes along into the tools, and whose shadow counts
