@@ -1,6 +1,6 @@
 // Fields that come as writers put them: in the order of their numbers, each once. Emitted functions
-// (compiler/straight.h) try one field after another, without a loop and a table to look up; what is
-// not as they expect is left to the walker, which goes on from where they stopped.
+// (compiler/emit_straight.h) try one field after another, without a loop and a table to look up;
+// what is not as they expect is left to the walker, which goes on from where they stopped.
 //
 // They stand at a tag, with everything before it taken; they never take what is not well-formed,
 // and never refuse anything. In the code for what is usual no branch is taken: a server's other
@@ -79,8 +79,7 @@ static P2E_INLINE u32 p2e_straight_varint(u64 *word, u32 room)
     u64 ends = ~bytes & P2E_HIGH_BITS >> 8 * (8 - room);
     if (unlikely(!ends))
         return 0;
-    *word = p2e_join7(bytes & ((ends & -ends) - 1));
-    return p2e_first_high(ends) + 1;
+    return p2e_varint_within(bytes, ends, word);
 }
 
 static P2E_INLINE int p2e_straight_number(struct p2e_state *s, struct p2e_straight *at, u64 word,

@@ -22,6 +22,15 @@ static P2E_INLINE u64 p2e_join7(u64 w)
     return (w & 0x000000000fffffffull) | ((w & 0x0fffffff00000000ull) >> 4);
 }
 
+// The varint of up to eight bytes that `word` begins with; `ends` has the high bits of the bytes
+// that may be its last one set, one at least. Returns its size.
+static P2E_INLINE u32 p2e_varint_within(u64 word, u64 ends, u64 *value)
+{
+    u64 lowest = ends & -ends;
+    *value = p2e_join7(word & (lowest - 1));
+    return p2e_first_high(ends) + 1;
+}
+
 // A varint of nine or ten bytes at pos; its value in s->varint. Returns its size, 0 when malformed.
 P2E_GLOBAL u32 p2e_varint_long(struct p2e_state *s, u32 pos)
 {
@@ -55,9 +64,7 @@ static P2E_INLINE u32 p2e_varint(struct p2e_state *s, u32 pos, u64 word, u64 *va
         *value = s->varint;
         return size;
     }
-    u64 lowest = ends & -ends;
-    *value = p2e_join7(word & (lowest - 1));
-    return p2e_first_high(ends) + 1;
+    return p2e_varint_within(word, ends, value);
 }
 
 // A varint of any size at pos, its value in s->varint: for code that is not to hold all of it.
@@ -85,12 +92,10 @@ static P2E_INLINE u32 p2e_tag(u64 word, u32 *tag)
     u64 ends = ~word & (P2E_HIGH_BITS & 0xffffffffffull);
     if (!ends)
         return 0;
-    u64 lowest = ends & -ends;
-    u64 value = p2e_join7(word & (lowest - 1));
-    if (value >> 32)
-        return 0;
+    u64 value;
+    u32 size = p2e_varint_within(word, ends, &value);
     *tag = value;
-    return p2e_first_high(ends) + 1;
+    return value >> 32 ? 0 : size;
 }
 
 #endif

@@ -203,7 +203,6 @@ P2E_GLOBAL int p2e_steps(struct __sk_buff *skb, struct p2e_state *s)
 // Walks the whole message of `size` bytes. 1: well-formed.
 static P2E_INLINE int p2e_walk(struct __sk_buff *skb, struct p2e_state *s, u32 size)
 {
-    struct p2e_straight at = {0, 0, size};
     s->size = size;
     s->pos = 0;
     s->depth = 0;
@@ -220,7 +219,7 @@ static P2E_INLINE int p2e_walk(struct __sk_buff *skb, struct p2e_state *s, u32 s
         if (!loaded)
             return 0;
         p2e_note_loaded(s, loaded);
-        at.limit = loaded;
+        struct p2e_straight at = {0, loaded, size};
         p2e_straight_root(s, &at);
         if (likely(at.pos == size))
             return p2e_close(s) == P2E_STEP_DONE;

@@ -36,7 +36,7 @@ static void emit_parameters(struct p2e_emitter *e)
     emit(e, "#define P2E_MAX_DEPTH %u\n", plan->max_depth);
     emit(e, "#define P2E_FRAMES %zu\n", power_of_two(plan->max_depth));
     emit(e, "#define P2E_SHARED_STATES %d\n", plan->shares_states);
-    emit(e, "#define P2E_ROOT %u\n", plan->places[0]->node);
+    emit(e, "#define P2E_ROOT %u\n", p2e_plan_root(plan));
     emit(e, "#define P2E_TABLE_MASK %zu\n", power_of_two(plan->table_size) - 1);
     emit(e, "#define P2E_SPARSE_COUNT %zu\n", plan->sparse_count);
     emit(e, "#define P2E_SPARSE_SIZE %zu\n", power_of_two(plan->sparse_count));

@@ -3,16 +3,9 @@
 #include <inttypes.h>
 
 #include "bpf/table.h"
+#include "compiler/emit_expr_private.h"
 #include "compiler/plan_straight.h"
-
-#define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
-
-#define WIRE_DELIMITED 2
-
-static unsigned root_of(const struct p2e_plan *plan)
-{
-    return plan->places[0]->node;
-}
+#include "compiler/wire.h"
 
 static unsigned next_row(const struct p2e_plan *plan, unsigned node)
 {
@@ -49,7 +42,7 @@ static bool is_walked_to(const struct p2e_plan *plan, unsigned child)
 static unsigned next_marked(const struct p2e_plan *plan, unsigned node)
 {
     while ((node = next_row(plan, node)) < plan->table_size) {
-        if (node != root_of(plan) && p2e_straight_is_marked(plan, node))
+        if (node != p2e_plan_root(plan) && p2e_straight_is_marked(plan, node))
             return node;
     }
     return 0;
@@ -69,7 +62,7 @@ static unsigned tag_of(unsigned number, uint64_t entry)
 {
     unsigned kind = P2E_ENTRY_BITS(entry, KIND, 3);
     bool delimited = kind != P2E_KIND_SCALAR && kind != P2E_KIND_GROUP;
-    return number << 3 | (delimited ? WIRE_DELIMITED : P2E_ENTRY_BITS(entry, WIRE, 3));
+    return number << 3 | (delimited ? P2E_WIRE_BYTES : P2E_ENTRY_BITS(entry, WIRE, 3));
 }
 
 static void emit_stop(struct p2e_emitter *e, unsigned tag)
@@ -118,7 +111,8 @@ static void emit_function(struct p2e_emitter *e, unsigned node, bool flat)
          "    struct p2e_straight in __attribute__((unused));\n"
          "    int way __attribute__((unused));\n",
          flat ? "flat_" : "", node);
-    for (unsigned i = 1; i <= p2e_straight_last(e->plan, node); i++)
+    unsigned last = p2e_straight_last(e->plan, node);
+    for (unsigned i = 1; i <= last; i++)
         emit_field(e, node, i, flat);
     emit(e, "}\n\n");
 }
@@ -126,7 +120,7 @@ static void emit_function(struct p2e_emitter *e, unsigned node, bool flat)
 // ---- Whole --------------------------------------------------------------------------------------
 static void emit_root(struct p2e_emitter *e)
 {
-    unsigned root = root_of(e->plan);
+    unsigned root = p2e_plan_root(e->plan);
     bool marked = p2e_straight_is_marked(e->plan, root);
     if (marked)
         emit_function(e, root, false);

@@ -97,6 +97,12 @@ int p2e_plan_make(const struct p2e_message *message, const struct p2e_schema *sc
                   struct p2e_error *err);
 void p2e_plan_free(struct p2e_plan *plan);
 
+// The node of the filter's message.
+static inline unsigned p2e_plan_root(const struct p2e_plan *plan)
+{
+    return plan->places[0]->node;
+}
+
 // Of a map: must what the test said of an entry be unsaid when the key comes again?
 bool p2e_test_is_about_value(const struct p2e_cel_expr *test);
 

@@ -12,11 +12,6 @@ struct nodes {
     size_t count;
 };
 
-static unsigned root_of(const struct p2e_plan *plan)
-{
-    return plan->places[0]->node;
-}
-
 unsigned p2e_straight_last(const struct p2e_plan *plan, unsigned node)
 {
     unsigned dense = plan->table[node] >> P2E_ROW_DENSE & 0xffff, last = 0, fields = 0;
@@ -52,7 +47,7 @@ enum p2e_straight_way p2e_straight_way(const struct p2e_plan *plan, unsigned nod
     // Below the root, a hook would be one call deeper than the kernel may allow.
     bool hooked = entry >> P2E_ENTRY_HOOK & 1, repeated = entry >> P2E_ENTRY_REPEATED & 1;
     unsigned kind = P2E_ENTRY_BITS(entry, KIND, 3);
-    if (hooked && (node != root_of(plan) || repeated))
+    if (hooked && (node != p2e_plan_root(plan) || repeated))
         return P2E_STRAIGHT_STOP;
     if (repeated && kind != P2E_KIND_MESSAGE)
         return is_packed(kind) ? P2E_STRAIGHT_TAKE : P2E_STRAIGHT_STOP;
@@ -71,7 +66,8 @@ enum p2e_straight_way p2e_straight_way(const struct p2e_plan *plan, unsigned nod
 static size_t count_taken(const struct p2e_plan *plan, unsigned node)
 {
     size_t count = 0;
-    for (unsigned i = 1; i <= p2e_straight_last(plan, node); i++)
+    unsigned last = p2e_straight_last(plan, node);
+    for (unsigned i = 1; i <= last; i++)
         count += p2e_straight_way(plan, node, i) == P2E_STRAIGHT_TAKE;
     return count;
 }
@@ -89,7 +85,8 @@ static void add_node(struct nodes *nodes, unsigned node)
 
 static void add_children(const struct p2e_plan *plan, unsigned node, struct nodes *nodes)
 {
-    for (unsigned i = 1; i <= p2e_straight_last(plan, node); i++) {
+    unsigned last = p2e_straight_last(plan, node);
+    for (unsigned i = 1; i <= last; i++) {
         uint64_t entry = plan->table[node + i];
         if (P2E_ENTRY_BITS(entry, KIND, 3) == P2E_KIND_MESSAGE)
             add_node(nodes, P2E_ENTRY_BITS(entry, CHILD, 16));
@@ -98,13 +95,13 @@ static void add_children(const struct p2e_plan *plan, unsigned node, struct node
 
 void p2e_plan_straight(struct p2e_plan *plan)
 {
-    struct nodes nodes = {{root_of(plan)}, 1};
+    struct nodes nodes = {{p2e_plan_root(plan)}, 1};
     size_t fields = 0;
     for (size_t i = 0; i < nodes.count; i++) {
         unsigned node = nodes.list[i];
         size_t taken = count_taken(plan, node);
         add_children(plan, node, &nodes);
-        if (node != root_of(plan)) {
+        if (node != p2e_plan_root(plan)) {
             if (taken < FIELDS_MIN || fields + taken > FIELDS_MAX)
                 continue;
             fields += taken;

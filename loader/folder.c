@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "loader/pins.h"
+#include "loader/sys.h"
 
 // ---- Names --------------------------------------------------------------------------------------
 void p2e_folder_free(struct p2e_folder *folder)
@@ -54,7 +55,7 @@ int p2e_folder_name(const char *pin_dir, const char *name, struct p2e_folder *fo
 static int check_owner(const struct stat *st, const char *path, struct p2e_error *err)
 {
     errno = EPERM;
-    if (st->st_uid && st->st_uid != geteuid())
+    if (!p2e_owner_is_trusted(st))
         return p2e_error_set(err, "pin folder %s belongs to user %u, not to root: not trusted",
                              path, st->st_uid);
     if (st->st_mode & 022 && !(st->st_mode & S_ISVTX))

@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "bpf/abi.h"
 #include "loader/published.h"
+#include "loader/sys.h"
 
 #define PATIENCE 1000 // milliseconds for a request to come
 #define BACKLOG  128
@@ -47,7 +48,7 @@ static int check_folder(const char *folder, struct p2e_error *err)
 
     if (lstat(folder, &st))
         return p2e_error_set(err, "cannot look into the agent's folder %s: %m", folder);
-    if (!S_ISDIR(st.st_mode) || (st.st_uid && st.st_uid != geteuid()) || st.st_mode & 022)
+    if (!S_ISDIR(st.st_mode) || !p2e_owner_is_trusted(&st) || st.st_mode & 022)
         return p2e_error_set(err,
                              "the agent's folder %s is not one that root alone may write: not "
                              "trusted; remove it, or choose another path",

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "loader/pins.h"
+#include "loader/sys.h"
 
 // Writing a filter's pins takes milliseconds. Servers wait here in bind, so not for ever.
 #define WAIT_SECONDS 5
@@ -68,7 +69,7 @@ static int check_folder(int fd, const char *path, struct p2e_error *err)
     if (fstat(fd, &st))
         return p2e_error_set(err, "cannot lock %s: %m", path);
     errno = EPERM;
-    if (st.st_uid && st.st_uid != geteuid())
+    if (!p2e_owner_is_trusted(&st))
         return p2e_error_set(err,
                              "the lock %s belongs to user %u, not to root: not trusted; as root, "
                              "run: rmdir %s",

@@ -59,7 +59,7 @@ static bool is_ours(const char *pin, int map)
     struct bpf_map_info info;
     struct stat st;
 
-    return !lstat(pin, &st) && S_ISREG(st.st_mode) && (!st.st_uid || st.st_uid == geteuid()) &&
+    return !lstat(pin, &st) && S_ISREG(st.st_mode) && p2e_owner_is_trusted(&st) &&
            !p2e_bpf_map_info(map, &info) && info.type == BPF_MAP_TYPE_SK_STORAGE &&
            !strcmp(info.name, NAME_MARKS);
 }

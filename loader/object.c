@@ -29,7 +29,7 @@ static int check_file(const struct stat *st, const char *path, struct p2e_error 
 {
     if (!S_ISREG(st->st_mode))
         return p2e_error_set(err, "object %s is not a file", path);
-    if (st->st_uid && st->st_uid != geteuid())
+    if (!p2e_owner_is_trusted(st))
         return p2e_error_set(err, "object %s belongs to user %u: not trusted; run: chown root %s",
                              path, st->st_uid, path);
     if (st->st_mode & 022)

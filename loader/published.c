@@ -146,7 +146,7 @@ static int check_pin(const char *pin_dir, const char *pin, struct p2e_error *err
         return found;
     if (lstat(pin, &st))
         return errno == ENOENT ? 0 : p2e_error_set(err, "cannot look for %s: %m", pin);
-    if (!S_ISREG(st.st_mode) || (st.st_uid && st.st_uid != geteuid()))
+    if (!S_ISREG(st.st_mode) || !p2e_owner_is_trusted(&st))
         return p2e_error_set(err,
                              "the published table %s is not a pin of root's: not trusted; remove "
                              "it, and let whoever may load publish it anew",

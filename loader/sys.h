@@ -3,6 +3,8 @@
 #define P2E_LOADER_SYS_H
 
 #include <linux/bpf.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "loader/loader.h"
 
@@ -21,6 +23,13 @@ int p2e_bpf_program_info(int fd, struct bpf_prog_info *info);
 int p2e_sys_socket(int domain, int type);
 int p2e_sys_bind(int fd, const void *address, size_t length);
 int p2e_sys_setsockopt(int fd, int level, int option, const void *value, size_t length);
+
+// Files and folders that programs come from, or that they are kept in, are root's, or this
+// process's own user's.
+static inline bool p2e_owner_is_trusted(const struct stat *st)
+{
+    return st->st_uid == 0 || st->st_uid == geteuid();
+}
 
 // What a loaded filter consists of: its name in the object and in the kernel, its name in a pin
 // folder, which handle it is, what the kernel must say of it.

@@ -8,6 +8,7 @@ import random
 
 import pytest
 from judge import HERE, load_messages, verdicts, verdicts_of, wire
+from p2e import varint
 
 P = load_messages("straight")
 SCHEMA = HERE / "straight.proto"
@@ -115,14 +116,6 @@ def test_what_an_earlier_message_left_is_not_taken():
     found = both(messages, RULES)
     assert set(found[0::2]) == {"pass"}
     assert "pass" not in found[1::2]
-
-
-def varint(number):
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes(out) + bytes([number])
 
 
 def test_lengths_that_are_too_large():

@@ -7,19 +7,12 @@ import random
 
 import pytest
 from judge import HERE, ROOT, judge, load_messages
+from p2e import varint
 
 M = load_messages("rules").M
 SCHEMA = HERE / "rules.proto"
 CONFORMANCE = pathlib.Path(os.environ.get("P2E_CONFORMANCE", ROOT.parent / "shared" / "conformance"))
 CHUNK = 2048  # P2E_CHUNK: how much of a message is loaded at once
-
-
-def varint(number):
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes(out) + bytes([number])
 
 
 def field(number, payload):

@@ -11,6 +11,7 @@ import sys
 import pytest
 from first_byte import BUILD, ROOT
 from google.protobuf import json_format
+from p2e import varint
 
 TOOL = BUILD / "tests/compiler/print"
 DATA = ROOT / "tests/data/schema"
@@ -44,14 +45,6 @@ message Known {
 
 
 # ---- Bytes ---------------------------------------------------------------------------------------
-def varint(value):
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
 def tagged(number, wire, content=b""):
     return varint(number << 3 | wire) + content
 
