@@ -84,13 +84,24 @@ static void drain(int fd, struct p2e_buffer *said)
         said->data[--said->size] = '\0';
 }
 
+// LLVM's tools may answer SIGXCPU with a report of their own, and the status of an error.
+static bool took_all_its_time(const struct rusage *used)
+{
+    return used->ru_utime.tv_sec + used->ru_stime.tv_sec +
+               (used->ru_utime.tv_usec + used->ru_stime.tv_usec) / 1000000 >=
+           p2e_process_seconds();
+}
+
 static int wait_for(pid_t pid)
 {
     int status;
-    while (waitpid(pid, &status, 0) < 0) {
+    struct rusage used;
+    while (wait4(pid, &status, 0, &used) < 0) {
         if (errno != EINTR)
             return 255;
     }
+    if (status && took_all_its_time(&used))
+        return 128 + SIGXCPU;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 

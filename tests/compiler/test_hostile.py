@@ -148,8 +148,15 @@ def test_cyclic_types(home):
 
 
 # ---- Tools -----------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("work, end", [("while True: pass", "signal 24"),
-                                       ("bytearray(512 << 20)", "MemoryError")])
+# As clang does: its own report, and an error's status.
+REPORTING = """import signal, sys
+signal.signal(signal.SIGXCPU, lambda *_: sys.exit("PLEASE submit a bug report"))
+while True: pass"""
+
+
+@pytest.mark.parametrize("work, end", [("while True: pass", "signal 24"), (REPORTING, "signal 24"),
+                                       ("bytearray(512 << 20)", "MemoryError")],
+                         ids=["time", "time, with a report", "memory"])
 def test_a_tool_takes_no_more_than_it_may(home, work, end):
     clang = home.write("clang", f"#!/usr/bin/python3\n{work}\n", mode=0o755)
     done = home.p2e("compile", env={"P2E_CLANG": str(clang)})
