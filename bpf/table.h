@@ -59,7 +59,7 @@ enum p2e_entry_kind {
 #define P2E_ROW_SPARSE   16 // 1: has fields beyond
 #define P2E_ROW_NEEDS    17 // 16: index into the table of required sets
 #define P2E_ROW_ELEMENT  33 // 1: an element, whose begin and end count
-#define P2E_ROW_STRAIGHT 60 // 1: an emitted function takes fields that come in order
+#define P2E_ROW_STRAIGHT 60 // 1: p2e_straight_body takes its fields that come in order
 
 // Of an open message: its row's header, and above it
 #define P2E_OPEN_NODE 34 // 16: the row

@@ -7,55 +7,6 @@
 #include "compiler/plan_straight.h"
 #include "compiler/wire.h"
 
-static unsigned next_row(const struct p2e_plan *plan, unsigned node)
-{
-    return node + 1 + (plan->table[node] >> P2E_ROW_DENSE & 0xffff);
-}
-
-// Does a field of this row lead the walker to `child`, rather than a function that enters it?
-static bool leads_to(const struct p2e_plan *plan, unsigned node, unsigned child)
-{
-    unsigned end = next_row(plan, node);
-    for (unsigned i = 1; node + i < end; i++) {
-        uint64_t entry = plan->table[node + i];
-        if (P2E_ENTRY_BITS(entry, KIND, 3) != P2E_KIND_MESSAGE ||
-            P2E_ENTRY_BITS(entry, CHILD, 16) != child)
-            continue;
-        bool entered = p2e_straight_is_marked(plan, node) &&
-                       p2e_straight_way(plan, node, i) == P2E_STRAIGHT_ENTER;
-        if (!entered || entry >> P2E_ENTRY_REPEATED & 1)
-            return true;
-    }
-    return false;
-}
-
-static bool is_walked_to(const struct p2e_plan *plan, unsigned child)
-{
-    for (unsigned node = 0; node < plan->table_size; node = next_row(plan, node)) {
-        if (leads_to(plan, node, child))
-            return true;
-    }
-    return false;
-}
-
-// The next row after `node` that has a function, the root's aside; 0 for none.
-static unsigned next_marked(const struct p2e_plan *plan, unsigned node)
-{
-    while ((node = next_row(plan, node)) < plan->table_size) {
-        if (node != p2e_plan_root(plan) && p2e_straight_is_marked(plan, node))
-            return node;
-    }
-    return 0;
-}
-
-// The same of those that the walker asks for.
-static unsigned next_body(const struct p2e_plan *plan, unsigned node)
-{
-    while ((node = next_marked(plan, node)) && !is_walked_to(plan, node))
-        ;
-    return node;
-}
-
 // ---- Fields -------------------------------------------------------------------------------------
 // In the wire type that a field has mostly: a list of numbers is packed.
 static unsigned tag_of(unsigned number, uint64_t entry)
@@ -118,19 +69,6 @@ static void emit_function(struct p2e_emitter *e, unsigned node, bool flat)
 }
 
 // ---- Whole --------------------------------------------------------------------------------------
-static void emit_root(struct p2e_emitter *e)
-{
-    unsigned root = p2e_plan_root(e->plan);
-    bool marked = p2e_straight_is_marked(e->plan, root);
-    if (marked)
-        emit_function(e, root, false);
-    emit(e, "static P2E_INLINE void p2e_straight_root(struct p2e_state *s, struct p2e_straight "
-            "*at)\n{\n    USED(s);\n    USED(at);\n");
-    if (marked)
-        emit(e, "    p2e_straight_%u(s, at);\n", root);
-    emit(e, "}\n\n");
-}
-
 static void emit_body_switch(struct p2e_emitter *e)
 {
     emit(e, "// Takes what it can of the message of a row, from pos on. Returns the position "
@@ -138,24 +76,36 @@ static void emit_body_switch(struct p2e_emitter *e)
             "P2E_GLOBAL u32 p2e_straight_body(struct p2e_state *s, u32 node, u32 pos, u32 end)\n{\n"
             "    if (!s)\n        return pos;\n"
             "    struct p2e_straight at = p2e_straight_at(s, pos, end);\n    switch (node) {\n");
-    for (unsigned node = 0; (node = next_body(e->plan, node));)
-        emit(e, "    case %u:\n        p2e_straight_%u(s, &at);\n        break;\n", node, node);
+    for (size_t i = 1; i < e->plan->straight_count; i++) {
+        const struct p2e_straight_function *function = &e->plan->straight[i];
+        if (function->is_walked_to)
+            emit(e, "    case %u:\n        p2e_straight_%u(s, &at);\n        break;\n",
+                 function->node, function->node);
+    }
     emit(e, "    default:\n        break;\n    }\n    return at.pos;\n}\n\n");
 }
 
 bool p2e_emit_has_bodies(const struct p2e_plan *plan)
 {
-    return next_body(plan, 0) != 0;
+    for (size_t i = 1; i < plan->straight_count; i++) {
+        if (plan->straight[i].is_walked_to)
+            return true;
+    }
+    return false;
 }
 
 void p2e_emit_straight(struct p2e_emitter *e)
 {
+    unsigned root = p2e_plan_root(e->plan);
     emit(e, "#include \"straight.h\"\n\n");
-    for (unsigned node = 0; (node = next_marked(e->plan, node));)
-        emit_function(e, node, true);
-    for (unsigned node = 0; (node = next_body(e->plan, node));)
-        emit_function(e, node, false);
-    emit_root(e);
+    for (size_t i = 1; i < e->plan->straight_count; i++)
+        emit_function(e, e->plan->straight[i].node, true);
+    for (size_t i = 1; i < e->plan->straight_count; i++) {
+        if (e->plan->straight[i].is_walked_to)
+            emit_function(e, e->plan->straight[i].node, false);
+    }
+    emit_function(e, root, false);
+    emit(e, "#define p2e_straight_root p2e_straight_%u\n\n", root);
     if (p2e_emit_has_bodies(e->plan))
         emit_body_switch(e);
 }

@@ -60,6 +60,12 @@ struct p2e_hooked_field {
     unsigned hook;
 };
 
+// A function that takes the fields of a row in order (compiler/plan_straight.h).
+struct p2e_straight_function {
+    unsigned node;
+    bool is_walked_to; // the walker, too, opens such messages
+};
+
 struct p2e_plan {
     const struct p2e_message *message;
     struct p2e_rules rules;
@@ -84,6 +90,8 @@ struct p2e_plan {
     size_t needs_count;
     unsigned *type_nodes; // by p2e_message.index; 0 for a type that is not reachable
     bool has_hooks, has_oneofs, has_required, has_elements, has_sets;
+    struct p2e_straight_function *straight; // [0] is the root's
+    size_t straight_count;
     unsigned saved_count; // slots that elements within elements save at most
     size_t field_count;   // that the walk knows by name
 

@@ -5,20 +5,18 @@
 
 #include "compiler/plan.h"
 
-#define P2E_STRAIGHT_NUMBER_MAX 2047 // of fields: tags of two bytes
-
 // What such a function does about a field.
 enum p2e_straight_way {
     P2E_STRAIGHT_NONE,  // there is no such field
     P2E_STRAIGHT_TAKE,  // takes it
-    P2E_STRAIGHT_ENTER, // a submessage: goes on inside
+    P2E_STRAIGHT_ENTER, // a submessage: goes on inside, with the fields of its function
     P2E_STRAIGHT_STOP,  // leaves it, and all that follows, to the walker
 };
 
-// Marks the rows of plan->table (P2E_ROW_STRAIGHT).
-void p2e_plan_straight(struct p2e_plan *plan);
+// Fills plan->straight, and marks the rows that the walker asks for (P2E_ROW_STRAIGHT). Returns
+// -1 when out of memory.
+int p2e_plan_straight(struct p2e_plan *plan, struct p2e_error *err);
 
-bool p2e_straight_is_marked(const struct p2e_plan *plan, unsigned node);
 enum p2e_straight_way p2e_straight_way(const struct p2e_plan *plan, unsigned node, unsigned number);
 
 // Highest field number that the function of a row knows.

@@ -319,8 +319,5 @@ int p2e_plan_tables(struct p2e_plan *plan, const struct p2e_schema *schema, stru
     struct layout l = {.plan = plan, .schema = schema, .err = err};
     if (check_oneofs(&l) < 0 || reach_rows(&l) < 0 || number_rows(&l) < 0 || lay_required(&l) < 0)
         return -1;
-    if (lay_tables(&l) < 0)
-        return -1;
-    p2e_plan_straight(plan);
-    return 0;
+    return lay_tables(&l) < 0 ? -1 : p2e_plan_straight(plan, err);
 }

@@ -125,6 +125,20 @@ def test_a_message_with_many_fields(home, step):
     assert "the rules look at too many fields: at most 1023" in said
 
 
+MANY_TEXTS = fields(range(1, 64)).replace("int32", "string")
+
+
+@pytest.mark.parametrize("many", [
+    "message Note { Part a = 1; }\nmessage Part {\n" + MANY_TEXTS + "}\n",
+    "message Note {\n" + fields(range(1, 65)).replace("int32", "Part") + "}\nmessage Part {\n" + MANY_TEXTS + "}\n",
+    "message Note {\n" + MANY_TEXTS + " Note again = 64; }\n",
+    "message Note {\n" + "".join(f"repeated P{i} p{i} = {i + 1};\n" for i in range(64)) + "}\n"
+    + "".join(f"message P{i} {{\n{MANY_TEXTS} Note back = 64; }}\n" for i in range(64)),
+], ids=["below", "many times below", "itself", "many types"])
+def test_code_for_fields_is_bounded(home, many):
+    assert not compile(home, "true", proto=proto(many))
+
+
 def test_deep_types(home):
     """Each holds the next one; only the last one holds itself."""
     types = "".join(f"message N{i} {{ N{min(i + 1, 999)} a = 1; int32 b = 2; }}\n" for i in range(1000))
