@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 from first_byte import BUILD, SANITIZED, Site, sanitizer_libraries
+from varint import varint
 
 COMMAND = BUILD / "p2e"
 LIBRARY = BUILD / "libp2e.so"
@@ -112,14 +113,6 @@ class Home(Site):
 
 
 # ---- Messages ------------------------------------------------------------------------------------
-def varint(value):
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
 def note(text="", number=0, inner=None):
     """A test.Note on the wire."""
     out = b""

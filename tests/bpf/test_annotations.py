@@ -11,7 +11,7 @@ import struct
 import pytest
 from google.protobuf import any_pb2, duration_pb2, field_mask_pb2, timestamp_pb2, wrappers_pb2
 from judge import DATA, HERE, load_messages, verdicts, wire
-from p2e import varint
+from varint import varint
 
 A = load_messages("annotations", "annotations_rules.proto", "buf/validate/validate.proto")
 O = load_messages("annotations2")

@@ -8,7 +8,7 @@ import random
 
 import pytest
 from judge import HERE, load_messages, verdicts, verdicts_of, wire
-from p2e import varint
+from varint import varint
 
 P = load_messages("straight")
 SCHEMA = HERE / "straight.proto"

@@ -7,7 +7,7 @@ import random
 
 import pytest
 from judge import HERE, ROOT, judge, load_messages
-from p2e import varint
+from varint import varint
 
 M = load_messages("rules").M
 SCHEMA = HERE / "rules.proto"

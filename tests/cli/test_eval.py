@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 from first_byte import ROOT_WITHOUT_BPF, UNPRIVILEGED
-from p2e import PROTO, Home, note, sized_note, varint
+from p2e import PROTO, Home, note, sized_note
+from varint import varint
 
 GIVEN = ["--schema", "note.proto", "--message", "test.Note"]
 SIZES = [5, 2999, 3000, 3001, 4095, 4096, 4097, 65507, 65535]

@@ -15,7 +15,8 @@ import time
 
 import pytest
 from first_byte import UNPRIVILEGED
-from p2e import COMMAND, PROTO, RULES, Home, note, varint
+from p2e import COMMAND, PROTO, RULES, Home, note
+from varint import varint
 
 READY = "p2e tail: looking at what is dropped; Ctrl-C ends it\n"
 DEADLINE = 20  # seconds; only a broken run meets it

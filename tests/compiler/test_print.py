@@ -11,7 +11,7 @@ import sys
 import pytest
 from first_byte import BUILD, ROOT
 from google.protobuf import json_format
-from p2e import varint
+from varint import varint
 
 TOOL = BUILD / "tests/compiler/print"
 DATA = ROOT / "tests/data/schema"

@@ -15,6 +15,7 @@ from google.protobuf import (  # noqa: F401 - they register their types
     any_pb2, descriptor_pool, duration_pb2, empty_pb2, field_mask_pb2, message_factory, struct_pb2,
     timestamp_pb2, wrappers_pb2)
 from google.protobuf.descriptor import FieldDescriptor
+from varint import varint
 
 DURATION, TIMESTAMP = "google.protobuf.Duration", "google.protobuf.Timestamp"
 UNITS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -264,15 +265,6 @@ def one_kind(constants):
 
 
 # ---- The wire ----------------------------------------------------------------------------------------
-def varint(number):
-    number &= (1 << 64) - 1
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes(out + bytes([number]))
-
-
 def encode(number, kind, value):
     """A field with its value."""
     if kind[0] == "list":

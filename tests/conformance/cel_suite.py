@@ -22,6 +22,7 @@ from cel_types import Schema, write_types
 from evaluate import DATA, judge
 from google.protobuf.descriptor import FieldDescriptor
 from tally import JUDGED, REFUSED, WRONG, Outcome
+from varint import read_varint
 
 FILES = ("comparisons proto2 proto3 fields string integer_math logic macros lists timestamps wrappers "
          "conversions basic parse enums").split()
@@ -52,15 +53,6 @@ def read_fields(data):
             size, data = (8, data) if key & 7 == 1 else read_varint(data)
             value, data = data[:size], data[size:]
         yield key >> 3, value
-
-
-def read_varint(data):
-    value = 0
-    for place, byte in enumerate(data):
-        value |= (byte & 127) << 7 * place
-        if byte < 128:
-            return value, data[place + 1:]
-    raise ValueError("a varint without end")
 
 
 def value_of(data):

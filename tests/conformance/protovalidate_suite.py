@@ -7,6 +7,7 @@ import time
 
 from evaluate import DATA, judge
 from tally import JUDGED, REFUSED, WRONG, Outcome
+from varint import read_varint, varint
 
 SCHEMA = DATA / "cases.desc"
 PREFIX = "buf.validate.conformance.cases."
@@ -21,23 +22,6 @@ def cases():
 # ---- Cases that depend on the clock --------------------------------------------------------------
 # Their timestamps lie around the row's `now`. They are moved to lie around the present instead: each
 # such message is {Timestamp val = 1}, whose seconds are field 1.
-def varint(number):
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes(out + bytes([number]))
-
-
-def read_varint(data):
-    value = 0
-    for place, byte in enumerate(data):
-        value |= (byte & 127) << 7 * place
-        if byte < 128:
-            return value, data[place + 1:]
-    raise ValueError("a varint without end")
-
-
 def moved(case, now):
     """The case's wire, its timestamp moved by the time that passed since the row's `now`."""
     wire = bytes.fromhex(case["wire"])

@@ -7,6 +7,10 @@
 """
 
 import argparse
+import pathlib
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))  # tests/, as pytest has it
 
 import cel_suite
 import protovalidate_suite

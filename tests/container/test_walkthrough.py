@@ -11,7 +11,8 @@ import time
 import pytest
 import yaml
 from first_byte import ROOT
-from p2e import conf_value, varint
+from p2e import conf_value
+from varint import varint
 
 PAGE = (ROOT / "docs/compose.md").read_text()
 SERVICES = yaml.safe_load(re.search(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)[1])["services"]

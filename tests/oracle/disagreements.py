@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from varint import read_varint
+
 
 @dataclasses.dataclass
 class Message:
@@ -15,28 +17,17 @@ class Message:
 
 
 # ---- The wire, of well-formed messages -----------------------------------------------------------
-def varint(data, at):
-    value, shift = 0, 0
-    while True:
-        value |= (data[at] & 127) << shift
-        shift, at = shift + 7, at + 1
-        if data[at - 1] < 128:
-            return value, at
-
-
 def fields(data):
     """(number, wire type, content) of each field; groups are not looked into."""
-    at = 0
-    while at < len(data):
-        tag, at = varint(data, at)
+    while data:
+        tag, data = read_varint(data)
         size = {1: 8, 5: 4}.get(tag & 7, 0)
         if tag & 7 == 2:
-            size, at = varint(data, at)
+            size, data = read_varint(data)
         elif tag & 7 == 0:
-            _, end = varint(data, at)
-            size = end - at
-        yield tag >> 3, tag & 7, data[at:at + size]
-        at += size
+            size = len(data) - len(read_varint(data)[1])
+        yield tag >> 3, tag & 7, data[:size]
+        data = data[size:]
 
 
 def parts(data, number):

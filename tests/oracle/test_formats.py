@@ -8,7 +8,8 @@ import pytest
 from disagreements import host_with_dot
 from evaluate import judge
 from formats import RULES
-from protovalidate_suite import PREFIX, SCHEMA, read_varint
+from protovalidate_suite import PREFIX, SCHEMA
+from varint import read_varint
 from test_oracle import node
 
 SEED = 1
