@@ -13,7 +13,7 @@ typedef unsigned long long __u64;
 #include <linux/types.h>
 #endif
 
-#define P2E_ABI   3
+#define P2E_ABI   4
 #define P2E_MAGIC 0x31653270 // "p2e1", little endian
 
 // Messages longer than this are dropped as oversized; above what UDP can carry (65,507 B on IPv4).
@@ -52,6 +52,10 @@ struct p2e_blob {
 #define P2E_PROGRAM_JUDGE "p2e_judge" // walks, judges, counts; what a socket gets when not pinned
 
 #define P2E_MAP_SLOT "p2e_slot" // PROG_ARRAY, one entry: the judge
+// ARRAY of one __u32: 1 where an empty slot passes all (monitor), 0 where it drops all. It goes
+// with the slot, so that sockets behave by what was last in it, whatever their entry was loaded
+// with.
+#define P2E_MAP_EMPTY "p2e_empty"
 // ARRAY of walker states, see P2E_STATES_SHARED. It can be mapped into memory, and each value
 // begins with words, __u64, for user space: by enum p2e_state_word. (A map of counters alone would
 // be another page to reach for each message; that is a quarter of a short message's verdict.) What
@@ -66,6 +70,7 @@ struct p2e_blob {
 #define P2E_PIN_ENTRY   "entry"
 #define P2E_PIN_JUDGE   "judge"
 #define P2E_PIN_SLOT    "slot"
+#define P2E_PIN_EMPTY   "empty"
 #define P2E_PIN_STATE   "state"
 #define P2E_PIN_META    "meta"
 #define P2E_PIN_OPTIONS "options"

@@ -17,6 +17,13 @@ struct {
     __type(value, u32);
 } p2e_slot SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, u32);
+    __type(value, u32);
+} p2e_empty SEC(".maps");
+
 // Counts a verdict (enum p2e_counter, rules included) and turns it into what the socket is told.
 static P2E_INLINE u32 p2e_conclude(struct __sk_buff *skb, struct p2e_state *s, u32 verdict)
 {
@@ -35,16 +42,21 @@ static P2E_INLINE u32 p2e_conclude(struct __sk_buff *skb, struct p2e_state *s, u
 
 // No state is this message's own: it is counted in one that may be another's, who does not touch
 // this counter.
-static P2E_INLINE u32 p2e_conclude_busy(struct __sk_buff *skb)
+static P2E_INLINE void p2e_count_busy(struct __sk_buff *skb)
 {
-    if (p2e_options.probe)
-        return P2E_COUNT_BUSY + 1;
     struct p2e_state *s = p2e_state_at(p2e_state_first());
     if (s) {
         __sync_fetch_and_add(&s->counters[P2E_COUNT_BUSY], 1);
         if (unlikely(s->budget))
             p2e_sample_busy(skb, s);
     }
+}
+
+static P2E_INLINE u32 p2e_conclude_busy(struct __sk_buff *skb)
+{
+    if (p2e_options.probe)
+        return P2E_COUNT_BUSY + 1;
+    p2e_count_busy(skb);
     return p2e_options.monitor ? P2E_PASS : P2E_DROP;
 }
 
@@ -76,11 +88,14 @@ SEC("socket") u32 p2e_judge(struct __sk_buff *skb)
 }
 
 // What a socket gets attached where the filter is pinned: the slot's program can be replaced for
-// all sockets at once. An empty slot drops.
+// all sockets at once.
 SEC("socket") u32 p2e_entry(struct __sk_buff *skb)
 {
     bpf_tail_call(skb, &p2e_slot, 0);
-    return p2e_conclude_busy(skb);
+    p2e_count_busy(skb);
+    u32 first = 0;
+    const u32 *passes = bpf_map_lookup_elem(&p2e_empty, &first);
+    return passes && *passes ? P2E_PASS : P2E_DROP;
 }
 
 char p2e_license[] SEC("license") = "GPL";

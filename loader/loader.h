@@ -41,9 +41,9 @@ void p2e_object_close(struct p2e_object *object);
 // ---- Programs in the kernel ---------------------------------------------------------------------
 // Descriptors of one loaded filter, -1 for what is not held. All are close-on-exec.
 struct p2e_handles {
-    int entry, judge, slot, state, meta, options, samples;
+    int entry, judge, slot, empty, state, meta, options, samples;
 };
-#define P2E_NO_HANDLES ((struct p2e_handles){-1, -1, -1, -1, -1, -1, -1})
+#define P2E_NO_HANDLES ((struct p2e_handles){-1, -1, -1, -1, -1, -1, -1, -1})
 
 void p2e_handles_close(struct p2e_handles *handles);
 
@@ -89,7 +89,7 @@ int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_hand
 int p2e_pins_replace(const char *pin_dir, const char *name, const struct p2e_handles *handles,
                      struct p2e_error *err);
 // Sockets that are attached to a program whose pins are gone receive nothing more: its slot is
-// emptied (and in monitor mode they receive everything).
+// emptied. In monitor mode they receive everything.
 int p2e_pins_remove(const char *pin_dir, const char *name, struct p2e_error *err);
 
 // The names of the filters pinned in pin_dir, ascending; none where there is no such folder. The

@@ -200,9 +200,10 @@ static bool is_complete(const struct p2e_blob *blob)
     const struct p2e_blob_map *meta = find_map(blob, P2E_MAP_META);
 
     return has_program(blob, P2E_PROGRAM_ENTRY) && has_program(blob, P2E_PROGRAM_JUDGE) &&
-           find_map(blob, P2E_MAP_SLOT) && find_map(blob, P2E_MAP_STATE) &&
-           find_map(blob, P2E_MAP_SAMPLES) && meta && meta->value_offset && options &&
-           options->value_offset && options->value_size == sizeof(struct p2e_options);
+           find_map(blob, P2E_MAP_SLOT) && find_map(blob, P2E_MAP_EMPTY) &&
+           find_map(blob, P2E_MAP_STATE) && find_map(blob, P2E_MAP_SAMPLES) && meta &&
+           meta->value_offset && options && options->value_offset &&
+           options->value_size == sizeof(struct p2e_options);
 }
 
 // Magic and ABI first: of another ABI, nothing else is known to be where it is looked for.

@@ -197,8 +197,12 @@ static int fill_temporary(const char *path, const struct p2e_handles *handles,
 int p2e_pins_fill_slot(const struct p2e_handles *handles, int judge, struct p2e_error *err)
 {
     uint32_t program = (uint32_t)judge;
+    struct p2e_options options;
 
-    if (p2e_bpf_map_update(handles->slot, 0, &program))
+    if (p2e_options_read(handles->options, &options, err))
+        return -1;
+    if (p2e_bpf_map_update(handles->slot, 0, &program) ||
+        p2e_bpf_map_update(handles->empty, 0, &options.monitor))
         return p2e_error_set(err, "cannot put the program into its slot: %m");
     return 0;
 }
@@ -284,6 +288,7 @@ static int replace(const struct p2e_folder *folder, const struct p2e_handles *ol
     if (keeps_slot) {
         pinned.entry = old->entry;
         pinned.slot = old->slot;
+        pinned.empty = old->empty;
     }
     // The slot before the pins: if this process dies between the two, whoever comes next finds pins
     // of the old rules, and knows by them that there is something to replace.

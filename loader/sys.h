@@ -41,7 +41,7 @@ struct p2e_part {
     uint32_t value_size; // of a map, 0 for any
     bool is_private;     // for its owner alone
 };
-#define P2E_PART_COUNT 7
+#define P2E_PART_COUNT 8
 extern const struct p2e_part p2e_parts[P2E_PART_COUNT];
 int *p2e_part_handle(struct p2e_handles *handles, const struct p2e_part *part);
 

@@ -11,7 +11,7 @@ import threading
 
 from first_byte import TOOL
 
-MAGIC, ABI = 0x31683270, 3
+MAGIC, ABI = 0x31683270, 4
 TABLE, PROGRAM = 1, 2  # kinds
 GIVEN, NONE, REFUSED = 0, 1, 2  # states of a reply
 REQUEST = struct.Struct("<5I64s")

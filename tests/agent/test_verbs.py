@@ -234,12 +234,16 @@ def test_unload(home, attached):
     assert verdicts(attached()) == JUDGED["A"]
 
 
-def test_unload_after_monitor_mode(home, attached):
-    keep(home, "A", mode="monitor")
-    home.ok("load")
-    socket = attached()
+@pytest.mark.parametrize("modes, left", [(["monitor"], "++++"), (["monitor", "enforce"], "----"),
+                                         (["enforce", "monitor"], "++++"),
+                                         (["monitor", "enforce", "monitor"], "++++")])
+def test_the_last_mode_says_what_unloading_leaves(home, attached, modes, left):
+    for mode in modes:
+        keep(home, "A", mode=mode)
+        home.ok("load")
+        socket = attached()
     home.ok("unload", "note")
-    assert verdicts(socket) == "++++"
+    assert verdicts(socket) == left
 
 
 def test_unload_all(home):

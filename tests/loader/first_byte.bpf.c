@@ -53,6 +53,13 @@ struct {
     __type(value, __u32);
 } p2e_slot SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+} p2e_empty SEC(".maps");
+
 struct fixture_state {
     __u64 budget;
     __u64 counters[P2E_COUNT_RULES + FIXTURE_RULES];
@@ -126,8 +133,11 @@ int p2e_judge(struct __sk_buff *skb)
 SEC("socket")
 int p2e_entry(struct __sk_buff *skb)
 {
+    __u32 first = 0, *passes;
+
     bpf_tail_call(skb, &p2e_slot, 0);
-    return 0;
+    passes = bpf_map_lookup_elem(&p2e_empty, &first);
+    return passes && *passes ? -1 : 0;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from first_byte import NO_BPFFS, NOBODY, ROOT_WITHOUT_BPF, SANITIZED, UNPRIVILEGED, Site
 
-ABI = 3  # P2E_ABI
+ABI = 4  # P2E_ABI
 UNIX = {"transport": "unixgram", "path": "@first"}
 JUDGED = ["A drop", "B pass", "C pass"]
 
@@ -55,7 +55,7 @@ def test_pins_are_open_to_all_whatever_the_umask(site):
     assert stat.S_IMODE(site.pin_dir.stat().st_mode) == 0o755
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     pins = {p.name: stat.S_IMODE(p.stat().st_mode) for p in folder.iterdir()}
-    assert pins == {**dict.fromkeys(["entry", "judge", "slot", "meta", "options"], 0o444),
+    assert pins == {**dict.fromkeys(["entry", "judge", "slot", "empty", "meta", "options"], 0o444),
                     **dict.fromkeys(["state", "samples"], 0o600)}
     assert site.pinned() == ["first"]
 
