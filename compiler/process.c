@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -84,12 +85,15 @@ static void drain(int fd, struct p2e_buffer *said)
         said->data[--said->size] = '\0';
 }
 
-// LLVM's tools may answer SIGXCPU with a report of their own, and the status of an error.
+// LLVM's tools may answer SIGXCPU with a report of their own, and the status of an error. The
+// kernel compares the limit with what it counts in ticks, which may be a little more than what was
+// used.
 static bool took_all_its_time(const struct rusage *used)
 {
-    return used->ru_utime.tv_sec + used->ru_stime.tv_sec +
-               (used->ru_utime.tv_usec + used->ru_stime.tv_usec) / 1000000 >=
-           p2e_process_seconds();
+    const int64_t second = 1000000, tolerance = second / 10;
+    int64_t time = (used->ru_utime.tv_sec + used->ru_stime.tv_sec) * second +
+                   used->ru_utime.tv_usec + used->ru_stime.tv_usec;
+    return time + tolerance >= p2e_process_seconds() * second;
 }
 
 static int wait_for(pid_t pid)
