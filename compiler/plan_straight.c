@@ -171,17 +171,18 @@ static unsigned next_row(const struct p2e_plan *plan, unsigned node)
     return node + 1 + (plan->table[node] >> P2E_ROW_DENSE & 0xffff);
 }
 
-// Does a field of this row lead the walker to `child`, rather than a function that enters it?
+// Does a field of this row lead the walker to `child`? All that name it do, but for what the root's
+// function enters: what is entered stops at its own submessages.
 static bool leads_to(const struct p2e_plan *plan, unsigned node, unsigned child)
 {
-    bool has_code = node == p2e_plan_root(plan) || has_function(plan, node);
+    unsigned last = node == p2e_plan_root(plan) ? p2e_straight_last(plan, node) : 0;
     unsigned end = next_row(plan, node);
     for (unsigned i = 1; node + i < end; i++) {
         uint64_t entry = plan->table[node + i];
         if (P2E_ENTRY_BITS(entry, KIND, 3) != P2E_KIND_MESSAGE ||
             P2E_ENTRY_BITS(entry, CHILD, 16) != child)
             continue;
-        bool entered = has_code && p2e_straight_way(plan, node, i) == P2E_STRAIGHT_ENTER;
+        bool entered = i <= last && p2e_straight_way(plan, node, i) == P2E_STRAIGHT_ENTER;
         if (!entered || entry >> P2E_ENTRY_REPEATED & 1)
             return true;
     }
