@@ -97,6 +97,9 @@ static u64 (*bpf_ktime_get_tai_ns)(void) __attribute__((unused)) = (void *)208;
 // Hides from the compiler what it knows of x, so that a bound is checked where it is written.
 #define OPAQUE(x) asm volatile("" : "+r"(x))
 
+// Nothing that is computed from x, or read from memory, moves over this.
+#define SETTLE(x) asm volatile("" : "+r"(x) : : "memory")
+
 // Names an argument that a function does not use: clang would pass garbage for it, and the verifier
 // refuses such a call.
 #define USED(x) asm volatile("" ::"r"(x))

@@ -151,7 +151,9 @@ static P2E_INLINE u64 p2e_uint_subtract(u64 a, u64 b, u32 *failed)
 
 static P2E_INLINE u64 p2e_uint_multiply(u64 a, u64 b, u32 *failed)
 {
-    if (a && ~0ull / a < b)
+    u64 limit = ~0ull;
+    OPAQUE(limit);
+    if (a && limit / a < b)
         *failed = 1;
     return a * b;
 }

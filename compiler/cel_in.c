@@ -1,6 +1,7 @@
 // a in b: a list of the message, a list or a map in braces, the keys of a map.
 #include <stdio.h>
 
+#include "compiler/cel_failing.h"
 #include "compiler/cel_short.h"
 #include "compiler/cel_view.h"
 
@@ -115,6 +116,9 @@ expr *p2e_cel_check_in(checker *c, node *n)
     expr *e = list ? make(c, n, P2E_CEL_IN, scalar(P2E_CEL_BOOL), 2) : NULL;
     if (!e)
         return NULL;
+    if (p2e_cel_is_empty_list(list) && p2e_cel_can_fail(element))
+        return fail(c, n->args[0]->span,
+                    "this can be an error, and nothing in an empty list would ask for it");
     e->args[0] = element;
     e->args[1] = list;
     if (list->type.kind == P2E_CEL_LIST && list->type.message && list->op == P2E_CEL_SELECT)

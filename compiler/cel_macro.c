@@ -2,6 +2,7 @@
 // elements; over a list in brackets they are written out, and so are map() and filter().
 #include <string.h>
 
+#include "compiler/cel_failing.h"
 #include "compiler/cel_short.h"
 #include "compiler/cel_view.h"
 
@@ -47,6 +48,26 @@ static expr *check_condition(checker *c, const struct names *names, const expr *
 }
 
 // ---- Written out --------------------------------------------------------------------------------
+// An error in an item is the list's error, whatever is asked of the item; written out, it would be
+// that of one condition. A wrapper that is not set is null.
+static bool is_sound(const expr *item)
+{
+    return item->op == P2E_CEL_UNWRAP || !p2e_cel_can_fail(item);
+}
+
+static bool check_items(checker *c, node *n, const expr *list)
+{
+    for (size_t i = 0; i < list->arg_count; i++) {
+        if (is_sound(list->args[i]))
+            continue;
+        fail(c, n->args[0]->span,
+             "item %zu of this list can be an error, which %s() might not ask for; write the "
+             "conditions out",
+             i + 1, n->name);
+        return false;
+    }
+    return true;
+}
 
 static expr *make_number(checker *c, node *n, int64_t value)
 {
@@ -158,7 +179,7 @@ expr *p2e_cel_check_macro(checker *c, node *n, const struct p2e_cel_function *fu
         return fail(c, n->token, "%s() over a list takes one name: an element's place is not known",
                     n->name);
     if (list->op == P2E_CEL_LIST_LITERAL)
-        return write_out(c, n, function->op, list, &names);
+        return check_items(c, n, list) ? write_out(c, n, function->op, list, &names) : NULL;
     return test_elements(c, n, function->op, list, &names);
 }
 
@@ -209,6 +230,8 @@ expr *p2e_cel_check_transform(checker *c, node *n, const struct p2e_cel_function
                     "%s() is supported over lists in brackets alone: a rule in the kernel has "
                     "nowhere to put a new list; all() and exists() look at what is there",
                     n->name);
+    if (!check_items(c, n, list))
+        return NULL;
     // The list may be a variable's value, which others look at, too.
     expr *made = make(c, n, P2E_CEL_LIST_LITERAL, list->type, list->arg_count);
     bool map = function->shape == P2E_SHAPE_MAP;

@@ -8,10 +8,10 @@
 // where the string has to be checked first.
 static const struct p2e_cel_expr *counted_text(const struct p2e_cel_expr *expr)
 {
-    if (expr->op == P2E_CEL_CONVERT && p2e_emit_is_size(expr))
+    if (expr->op == P2E_CEL_CONVERT && p2e_cel_is_size(expr))
         expr = expr->args[0];
     bool counted = expr->op == P2E_CEL_SIZE && expr->args[0]->type.kind == P2E_CEL_STRING;
-    return counted && !p2e_emit_needs_check(expr) ? expr->args[0] : NULL;
+    return counted && !p2e_cel_needs_check(expr) ? expr->args[0] : NULL;
 }
 
 // size(text) against a constant, of which the sides are `expr`'s in this order or the other.

@@ -10,6 +10,9 @@
 typedef const struct p2e_use use_t;
 typedef const struct p2e_cel_expr expr_t;
 
+#define RESULTS_A_WORD  32
+#define RESULTS_AT_ONCE 8 // how many clang may have in registers and on the stack
+
 // ---- Results ------------------------------------------------------------------------------------
 static unsigned slot_of(use_t *use, size_t field)
 {
@@ -94,14 +97,47 @@ static void emit_keep(struct p2e_emitter *e, use_t *use, size_t index)
     emit(e, ";\n            s->present[%zu] = 1;\n        }\n", slot);
 }
 
+// A look-up puts the value into the set, so that all who ask whether it is unique ask once.
+static size_t first_unique(use_t *use)
+{
+    size_t i = 0;
+    while (i < use->test_count && use->tests[i]->op != P2E_CEL_UNIQUE)
+        i++;
+    return i;
+}
+
+// Two bits each, so that many do not fill the stack.
+static void emit_known(struct p2e_emitter *e, size_t index)
+{
+    emit(e, "(results_%zu >> %zu & 3)", index / RESULTS_A_WORD, 2 * (index % RESULTS_A_WORD));
+}
+
+// clang would find all results, or load all tallies, before it does anything else.
+static void emit_settled(struct p2e_emitter *e, use_t *use, size_t index)
+{
+    if (index % RESULTS_AT_ONCE != RESULTS_AT_ONCE - 1)
+        return;
+    emit(e, "        SETTLE(results_%zu);\n", index / RESULTS_A_WORD);
+    if (!use->field->message)
+        emit(e, "        SETTLE(value);\n");
+}
+
 static void emit_results(struct p2e_emitter *e, use_t *use)
 {
+    size_t first = first_unique(use);
     for (size_t i = 0; i < use->test_count; i++) {
+        size_t word = i / RESULTS_A_WORD;
+        if (i % RESULTS_A_WORD == 0)
+            emit(e, "        u64 results_%zu = 0;\n", word);
         if (use->tests[i]->op == P2E_CEL_AT)
             continue;
-        emit(e, "        int result_%zu = ", i);
-        emit_result(e, use, use->tests[i]);
-        emit(e, ";\n");
+        emit(e, "        results_%zu |= (u64)", word);
+        if (i > first && use->tests[i]->op == P2E_CEL_UNIQUE)
+            emit_known(e, first);
+        else
+            emit_result(e, use, use->tests[i]);
+        emit(e, " << %zu;\n", 2 * (i % RESULTS_A_WORD));
+        emit_settled(e, use, i);
     }
     if (use->elements)
         emit(e, "        u32 broken = verdict_%u(s%s);\n", use->elements->number,
@@ -109,18 +145,27 @@ static void emit_results(struct p2e_emitter *e, use_t *use)
 }
 
 // ---- Notes --------------------------------------------------------------------------------------
+static void emit_note(struct p2e_emitter *e, use_t *use, size_t index)
+{
+    emit(e, "        p2e_tally(&s->value[%zu], ", use->slot + 1 + index);
+    emit_known(e, index);
+    emit(e, ");\n");
+}
+
 static void emit_tally(struct p2e_emitter *e, use_t *use, size_t index)
 {
     if (use->tests[index]->op == P2E_CEL_AT)
         emit_keep(e, use, index);
     else
-        emit(e, "        p2e_tally(&s->value[%zu], result_%zu);\n", use->slot + 1 + index, index);
+        emit_note(e, use, index);
 }
 
 static void emit_tallies(struct p2e_emitter *e, use_t *use)
 {
-    for (size_t i = 0; i < use->test_count; i++)
+    for (size_t i = 0; i < use->test_count; i++) {
         emit_tally(e, use, i);
+        emit_settled(e, use, i);
+    }
     if (use->elements)
         emit(e, "        p2e_tally(&s->value[%u], broken == P2E_RULE_COUNT);\n", use->verdict_slot);
 }
@@ -140,8 +185,9 @@ static void emit_set_tallies(struct p2e_emitter *e, use_t *use)
             emit_tally(e, use, i);
             continue;
         }
-        emit(e, "        is |= p2e_retally(&s->value[%zu], known, was, result_%zu, %u);\n",
-             use->slot + 1 + i, i, shift);
+        emit(e, "        is |= p2e_retally(&s->value[%zu], known, was, ", use->slot + 1 + i);
+        emit_known(e, i);
+        emit(e, ", %u);\n", shift);
         shift += 2;
     }
     if (use->elements)

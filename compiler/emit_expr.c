@@ -5,72 +5,6 @@
 #include "compiler/emit_expr_private.h"
 #include "compiler/emit_time.h"
 
-// ---- Which expressions can be an error ----------------------------------------------------------
-bool p2e_emit_is_size(const struct p2e_cel_expr *convert)
-{
-    return convert->args[0]->op == P2E_CEL_SIZE && convert->type.kind == P2E_CEL_UINT;
-}
-
-static bool is_time_part(const struct p2e_cel_expr *expr)
-{
-    return expr->op >= P2E_CEL_GET_FULL_YEAR && expr->op <= P2E_CEL_GET_MILLISECONDS;
-}
-
-static bool can_overflow(const struct p2e_cel_expr *expr)
-{
-    if (expr->op == P2E_CEL_CONVERT && p2e_emit_is_size(expr))
-        return false;
-    if (is_time_part(expr))
-        return expr->args[0]->type.kind == P2E_CEL_TIMESTAMP;
-    if (expr->op == P2E_CEL_CONVERT)
-        return expr->type.kind != P2E_CEL_DOUBLE && expr->type.kind != P2E_CEL_BYTES;
-    return (expr->op == P2E_CEL_NEGATE && expr->type.kind == P2E_CEL_INT) ||
-           (expr->op >= P2E_CEL_ADD && expr->op <= P2E_CEL_MODULO);
-}
-
-// The list that a text is an element of.
-static const struct p2e_cel_expr *list_of(const struct p2e_cel_expr *text)
-{
-    return text->op == P2E_CEL_AT ? text->args[0] : text->binder->args[0];
-}
-
-// The field that an element's value is of.
-static const struct p2e_field *element_field(const struct p2e_cel_expr *list)
-{
-    return list->field->map ? &list->field->message->fields[1] : list->field;
-}
-
-// A string that the parser did not check for UTF-8 may have no code points.
-static bool is_checked_text(const struct p2e_cel_expr *text)
-{
-    if (text->op == P2E_CEL_CONST || text->op == P2E_CEL_CONVERT)
-        return true;
-    if (text->op == P2E_CEL_ELEMENT || text->op == P2E_CEL_AT)
-        return element_field(list_of(text))->validate_utf8;
-    if (text->op == P2E_CEL_UNWRAP)
-        return is_checked_text(text->args[0]);
-    return text->op == P2E_CEL_SELECT && text->field->validate_utf8;
-}
-
-bool p2e_emit_needs_check(const struct p2e_cel_expr *expr)
-{
-    return (expr->op == P2E_CEL_SIZE || expr->op == P2E_CEL_MATCHES ||
-            expr->op == P2E_CEL_IS_FORMAT) &&
-           expr->args[0]->type.kind == P2E_CEL_STRING && !is_checked_text(expr->args[0]);
-}
-
-bool p2e_emit_can_fail(const struct p2e_cel_expr *expr)
-{
-    if (can_overflow(expr) || p2e_emit_needs_check(expr) || expr->op == P2E_CEL_AT ||
-        expr->op == P2E_CEL_UNWRAP)
-        return true;
-    for (size_t i = 0; i < expr->arg_count; i++) {
-        if (p2e_emit_can_fail(expr->args[i]))
-            return true;
-    }
-    return false;
-}
-
 // ---- Operators ----------------------------------------------------------------------------------
 static void emit_call(struct p2e_emitter *e, const char *name, const struct p2e_cel_expr *expr,
                       const char *end)
@@ -97,18 +31,18 @@ const char *p2e_emit_number_name(enum p2e_cel_kind kind)
 static void emit_unwrap(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     bool logical = expr->type.kind == P2E_CEL_BOOL;
-    emit(e, logical ? "(" : "(failed |= !");
+    emit(e, logical ? "(" : "({ failed |= !");
     p2e_emit_expr(e, expr->args[1]);
-    emit(e, logical ? " ? " : ", ");
+    emit(e, logical ? " ? " : "; ");
     p2e_emit_expr(e, expr->args[0]);
-    emit(e, logical ? " : P2E_ERROR)" : ")");
+    emit(e, logical ? " : P2E_ERROR)" : "; })");
 }
 
 static void emit_time_part(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     emit(e, "%s(", p2e_emit_time_part(expr));
     p2e_emit_expr(e, expr->args[0]);
-    if (can_overflow(expr)) {
+    if (p2e_cel_can_overflow(expr)) {
         emit(e, ", ");
         p2e_emit_expr(e, expr->args[1]);
         emit(e, ", &failed");
@@ -126,7 +60,7 @@ static void emit_arithmetic(struct p2e_emitter *e, const struct p2e_cel_expr *ex
     char name[32];
     snprintf(name, sizeof(name), "p2e_%s_%s", p2e_emit_number_name(expr->type.kind),
              names[expr->op]);
-    emit_call(e, name, expr, can_overflow(expr) ? ", &failed)" : ")");
+    emit_call(e, name, expr, p2e_cel_can_overflow(expr) ? ", &failed)" : ")");
 }
 
 bool p2e_emit_is_text(const struct p2e_cel_expr *expr)
@@ -145,19 +79,19 @@ static void emit_convert(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
         p2e_emit_checked_text(e, expr->args[0]);
         return;
     }
-    if (p2e_emit_is_size(expr)) {
+    if (p2e_cel_is_size(expr)) {
         emit(e, "(u64)");
         p2e_emit_expr(e, expr->args[0]);
         return;
     }
     snprintf(name, sizeof(name), "p2e_%s_to_%s", p2e_emit_number_name(expr->args[0]->type.kind),
              p2e_emit_number_name(expr->type.kind));
-    emit_call(e, name, expr, can_overflow(expr) ? ", &failed)" : ")");
+    emit_call(e, name, expr, p2e_cel_can_overflow(expr) ? ", &failed)" : ")");
 }
 
 void p2e_emit_operand(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
-    bool uncertain = expr->type.kind == P2E_CEL_BOOL && p2e_emit_can_fail(expr);
+    bool uncertain = expr->type.kind == P2E_CEL_BOOL && p2e_cel_can_fail(expr);
     emit(e, uncertain ? "p2e_condition(" : "");
     p2e_emit_expr(e, expr);
     emit(e, uncertain ? ", &failed)" : "");
@@ -179,7 +113,7 @@ void p2e_emit_infix(struct p2e_emitter *e, const struct p2e_cel_expr *expr, cons
 static void emit_logic(struct p2e_emitter *e, const struct p2e_cel_expr *expr, const char *operator,
                        const char * function)
 {
-    if (!p2e_emit_can_fail(expr)) {
+    if (!p2e_cel_can_fail(expr)) {
         p2e_emit_infix(e, expr, operator, p2e_emit_expr);
         return;
     }
@@ -197,7 +131,7 @@ static void emit_logic(struct p2e_emitter *e, const struct p2e_cel_expr *expr, c
 static void emit_conditional(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     const struct p2e_cel_expr *condition = expr->args[0];
-    bool fails = p2e_emit_can_fail(condition), logical = expr->type.kind == P2E_CEL_BOOL;
+    bool fails = p2e_cel_can_fail(condition), logical = expr->type.kind == P2E_CEL_BOOL;
     if (fails && logical) {
         emit(e, "({ int condition = ");
         p2e_emit_expr(e, condition);
@@ -219,7 +153,7 @@ static void emit_conditional(struct p2e_emitter *e, const struct p2e_cel_expr *e
 static void emit_in_literal(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     const struct p2e_cel_expr *element = expr->args[0], *list = expr->args[1];
-    const char *operator= p2e_emit_can_fail(expr) ? " | (int)" : " || ";
+    const char *operator= p2e_cel_can_fail(expr) ? " | (int)" : " || ";
     emit(e, "((int)");
     for (size_t i = 0; i < list->arg_count; i++) {
         emit(e, "%s", i ? operator : "");
@@ -297,8 +231,8 @@ static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr
 {
     switch (expr->op) {
     case P2E_CEL_NOT:
-        emit_call(e, p2e_emit_can_fail(expr) ? "p2e_not" : "(!", expr,
-                  p2e_emit_can_fail(expr) ? ")" : "))");
+        emit_call(e, p2e_cel_can_fail(expr) ? "p2e_not" : "(!", expr,
+                  p2e_cel_can_fail(expr) ? ")" : "))");
         break;
     case P2E_CEL_AND:
         emit_logic(e, expr, "&&", "p2e_and");
@@ -355,7 +289,7 @@ static void emit_operator(struct p2e_emitter *e, const struct p2e_cel_expr *expr
         emit_convert(e, expr);
         break;
     default:
-        (is_time_part(expr) ? emit_time_part : emit_arithmetic)(e, expr);
+        (p2e_cel_is_time_part(expr) ? emit_time_part : emit_arithmetic)(e, expr);
         break;
     }
 }
@@ -414,7 +348,7 @@ static bool is_error_boundary(const struct p2e_cel_expr *expr)
     case P2E_CEL_IS_FORMAT:
     case P2E_CEL_IS_NAN:
     case P2E_CEL_IS_INF:
-        return p2e_emit_can_fail(expr);
+        return p2e_cel_can_fail(expr);
     case P2E_CEL_AT:
         return expr->type.kind == P2E_CEL_BOOL;
     default:

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "compiler/cel_failing.h"
 #include "compiler/emit_expr.h"
 
 #define emit(e, ...) p2e_buffer_printf((e)->out, __VA_ARGS__)
@@ -14,11 +15,6 @@
 
 // ---- What an expression is ----------------------------------------------------------------------
 bool p2e_emit_is_text(const struct p2e_cel_expr *expr);
-// uint(size(a)), of these conversions: a size is never negative.
-bool p2e_emit_is_size(const struct p2e_cel_expr *convert);
-bool p2e_emit_can_fail(const struct p2e_cel_expr *expr);
-// A test of a text that may not be UTF-8, where it has to be.
-bool p2e_emit_needs_check(const struct p2e_cel_expr *expr);
 
 // ---- Operators ----------------------------------------------------------------------------------
 // As the functions of bpf/ have it: "int", "timestamp".

@@ -48,12 +48,12 @@ void p2e_emit_size(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
     }
     emit(e, "(s64)%s(",
          arg->type.kind == P2E_CEL_BYTES ? "p2e_text_size"
-         : p2e_emit_needs_check(expr)    ? "p2e_text_points_checked"
+         : p2e_cel_needs_check(expr)     ? "p2e_text_points_checked"
                                          : "p2e_text_points");
     if (arg->type.kind == P2E_CEL_STRING)
         emit(e, "s, ");
     p2e_emit_expr(e, arg);
-    emit(e, p2e_emit_needs_check(expr) ? ", &failed)" : ")");
+    emit(e, p2e_cel_needs_check(expr) ? ", &failed)" : ")");
 }
 
 // ---- What has to be UTF-8 -----------------------------------------------------------------------
@@ -67,7 +67,7 @@ void p2e_emit_checked_text(struct p2e_emitter *e, const struct p2e_cel_expr *tex
 // The text of a test that needs one which is UTF-8.
 static void emit_string(struct p2e_emitter *e, const struct p2e_cel_expr *test)
 {
-    if (p2e_emit_needs_check(test))
+    if (p2e_cel_needs_check(test))
         p2e_emit_checked_text(e, test->args[0]);
     else
         p2e_emit_expr(e, test->args[0]);

@@ -122,10 +122,16 @@ void p2e_emit_path_holds(struct p2e_emitter *e, const struct p2e_use *use)
     }
 }
 
+// How many elements came; of a map that has a set of its keys, how many entries there are.
+static unsigned count_slot(const struct p2e_use *use)
+{
+    return use->field->map && use->set_slot ? use->set_slot + 1 : use->slot;
+}
+
 static void emit_present(struct p2e_emitter *e, const struct p2e_use *use)
 {
     if (use->field->repeated)
-        emit(e, "s->value[%u] != 0", use->slot);
+        emit(e, "s->value[%u] != 0", count_slot(use));
     else if (oneof_slot(use))
         emit(e, "s->value[%u] == %u", oneof_slot(use), p2e_plan_member(use->field));
     else

@@ -205,18 +205,6 @@ static int collect_args(const struct collector *c, const struct p2e_cel_expr *ex
     return 0;
 }
 
-static int collect_select(const struct collector *c, const struct p2e_cel_expr *expr)
-{
-    struct p2e_use *use = need_select(c, expr);
-    if (!use)
-        return -1;
-    // has() of a field without presence asks for its value, too: is it other than the default?
-    if (expr->op == P2E_CEL_SELECT || use->field->presence == P2E_PRESENCE_IMPLICIT)
-        use->value |= !use->field->repeated && !use->field->message;
-    use->content |= expr->op == P2E_CEL_SELECT;
-    return 0;
-}
-
 static int need_elements(const struct collector *c, struct p2e_use *use);
 
 static int collect_size(const struct collector *c, const struct p2e_cel_expr *expr)
@@ -260,13 +248,19 @@ static int collect_in(const struct collector *c, const struct p2e_cel_expr *expr
     return use ? need_elements(c, use) : -1;
 }
 
+// An entry whose value is no number of a closed enum is none.
+static bool has_closed_values(const struct p2e_message *entry)
+{
+    const struct p2e_enum *values = entry->fields[1].enumeration;
+    return values && values->closed;
+}
+
 // Of a map's entry the key is always looked at, and a value that may turn out to be none.
 static int need_entry(const struct collector *c, struct p2e_place *entry)
 {
     const struct p2e_field *value = &entry->message->fields[1];
     struct p2e_use *key = need_use(c->plan, entry, &entry->message->fields[0]);
-    bool closed = value->enumeration && value->enumeration->closed;
-    if (!key || (closed && !need_use(c->plan, entry, value)))
+    if (!key || (has_closed_values(entry->message) && !need_use(c->plan, entry, value)))
         return out_of_memory(c->err);
     key->value = key->content = true;
     return 0;
@@ -284,6 +278,21 @@ static int need_elements(const struct collector *c, struct p2e_use *use)
     use->child->owner = use;
     c->plan->has_elements = true;
     return use->field->map ? need_entry(c, use->child) : 0;
+}
+
+static int collect_select(const struct collector *c, const struct p2e_cel_expr *expr)
+{
+    struct p2e_use *use = need_select(c, expr);
+    if (!use)
+        return -1;
+    // has() of a field without presence asks for its value, too: is it other than the default?
+    if (expr->op == P2E_CEL_SELECT || use->field->presence == P2E_PRESENCE_IMPLICIT)
+        use->value |= !use->field->repeated && !use->field->message;
+    use->content |= expr->op == P2E_CEL_SELECT;
+    if (expr->op != P2E_CEL_HAS || !use->field->map || !has_closed_values(use->field->message))
+        return 0;
+    use->size = true; // as size() does, has() counts the entries that are some
+    return need_elements(c, use);
 }
 
 // With each key of a map there is room for what so many tests said of its entry.

@@ -128,12 +128,28 @@ static int number_rows(struct layout *l)
 }
 
 // ---- Required fields ----------------------------------------------------------------------------
+static bool is_marked_required(const struct p2e_field *field)
+{
+    return field->presence == P2E_PRESENCE_REQUIRED && !field->repeated;
+}
+
+// An entry of a map without its value has an empty one, which may lack what its type requires.
+static bool is_required(const struct p2e_message *message, const struct p2e_field *field)
+{
+    if (!message->map_entry || field->number != 2 || !field->message)
+        return is_marked_required(field);
+    for (size_t i = 0; i < field->message->field_count; i++) {
+        if (is_marked_required(&field->message->fields[i]))
+            return true;
+    }
+    return false;
+}
+
 static int count_required(struct layout *l, struct row *row)
 {
     unsigned count = 0;
     for (size_t i = 0; i < row->message->field_count; i++)
-        count += row->message->fields[i].presence == P2E_PRESENCE_REQUIRED &&
-                 !row->message->fields[i].repeated;
+        count += is_required(row->message, &row->message->fields[i]);
     if (!count)
         return 0;
     if (count > P2E_REQUIRED_MAX)
@@ -258,8 +274,8 @@ static void lay_row(struct layout *l, const struct row *row)
                              part(P2E_ROW_ELEMENT, row->place && row->place->element);
     for (size_t i = 0; i < row->message->field_count; i++) {
         const struct p2e_field *field = &row->message->fields[i];
-        bool is_required = field->presence == P2E_PRESENCE_REQUIRED && !field->repeated;
-        uint64_t entry = make_entry(l, row, field, is_required ? ++required : 0);
+        unsigned place = is_required(row->message, field) ? ++required : 0;
+        uint64_t entry = make_entry(l, row, field, place);
         if (i < row->dense_fields) {
             plan->table[row->node + field->number] = entry;
             continue;

@@ -4,7 +4,7 @@ P passes, r breaks the rule, M is malformed. Messages are made by protobuf's own
 """
 
 import pytest
-from judge import HERE, judge, load_messages, wire
+from judge import HERE, judge, load_messages, verdicts, wire
 
 RULES = load_messages("rules")
 LEGACY = load_messages("legacy")
@@ -29,6 +29,8 @@ ROWS = [
     ('i64 / i32 == i64', 'rP', M(i64=-2**63, i32=-1), M(i64=5, i32=1)),
     ('u32 - 1u < 10u', 'rPr', M(), M(u32=3), M(u32=300)),
     ('u64 * 2u > 0u', 'rPr', M(), M(u64=3), M(u64=2**63)),
+    ('u64 * u64 > 6u', 'rPrr', M(), M(u64=3), M(u64=2**32), M(u64=2)),
+    ('u64 * u32 == 6u', 'rPr', M(), M(u64=3, u32=2), M(u64=2**63 + 3, u32=2)),
     ('i64 * -3 < 0', 'rPrr', M(), M(i64=3), M(i64=2**62), M(i64=-2**62)),
     ('s32 == -5', 'Pr', M(s32=-5), M(s32=5)),
     ('s64 == -5000000000', 'Pr', M(s64=-5000000000), M(s64=5)),
@@ -237,6 +239,14 @@ LEGACY_ROWS = [
      L(parts=[P(id=1), P()])),
     ('true', 'MM', L(piece=P()), L(box=L.Box(part=P()))),
     ('part.name == "x" && part.id == 1', 'P', wire(L(part=P(id=1)), L(part=P(id=1, name='x')))),
+    # an entry without its value has an empty one
+    ('true', 'PMMPMM', *map(bytes.fromhex, ('7206080112020801', '7204080112' '00', '72020801', '', '7200', '72021200'))),
+    # an entry whose value is no number of a closed enum is none, for has() too
+    ('has(tints)', 'PrrPP', *map(bytes.fromhex, ('7a0408011001', '7a0408011063', '', '7a04080110637a0408011001',
+                                                '7a04080110017a0408011063'))),
+    ('!has(tints)', 'rPP', *map(bytes.fromhex, ('7a0408011001', '7a0408011063', ''))),
+    ('has(tints) && size(tints) < 2', 'Prr', *map(bytes.fromhex, ('7a0408011001', '7a0408011063',
+                                                                  '7a04080110017a0408021001'))),
     # groups
     ('box.width == 3', 'PrrP', L(box=L.Box(width=3)), L(box=L.Box(width=4)), L(),
      wire(L(box=L.Box(width=4)), L(box=L.Box(width=3)))),
@@ -270,6 +280,29 @@ def test_rule(row):
 def test_legacy_rule(row):
     rule, expected, *messages = row
     assert judge(HERE / "legacy.proto", "legacy.M", messages, "--rule", rule) == expected
+
+
+def test_one_list_asked_twice_whether_it_is_unique():
+    """Asking puts what is asked about into a set."""
+    messages = [M(ri=[1, 2]), M(ri=[1, 1]), M(), M(rs=["a"]), M(rs=["a", "a"])]
+    for rules, expected in (
+        (["ri.unique() && ri.unique()", "rs.unique()", "rs.unique()"], "PrPPr"),
+        (["ri.unique()", "!ri.unique()"], "rrrrr"),
+        (["!ri.unique() || ri.size() < 3", "ri.unique() || ri.size() < 2"], "PrPPP"),
+    ):
+        options = [word for rule in rules for word in ("--rule", rule)]
+        found = verdicts(HERE / "rules.proto", "rules.M", messages, *options)
+        assert ["P" if each == "pass" else "r" for each in found] == list(expected), rules
+
+
+@pytest.mark.parametrize("rule", ["ri.all(n, n != {})", "rm.all(i, i.x != {})"], ids=["numbers", "messages"])
+def test_many_tests_of_one_list(rule):
+    """The kernel's stack has no room for what each of them comes to."""
+    options = [word for i in range(1, 201) for word in ("--rule", rule.format(i))]
+    numbers = [[0, 1000], [0, 7], [200], [9, 8]]
+    messages = [M(ri=each, rm=[I(x=x) for x in each]) for each in numbers]
+    found = verdicts(HERE / "rules.proto", "rules.M", messages, *options)
+    assert found == ["pass", "drop rule rule7", "drop rule rule200", "drop rule rule8"]
 
 
 def test_required_closed_enum():

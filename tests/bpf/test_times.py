@@ -107,6 +107,9 @@ WRAPPER_ROWS = [
     ('null != wi', 'rPP', M(), M(wi=I()), M(wi=I(5))),
     ('wi == wj', 'PrPrrP', M(), M(wi=I()), M(wi=I(), wj=I(0)), M(wj=I()), M(wi=I(5), wj=I(6)), M(wi=I(5), wj=I(5))),
     ('wi != wj', 'rPrPPr', M(), M(wi=I()), M(wi=I(), wj=I(0)), M(wj=I()), M(wi=I(5), wj=I(6)), M(wi=I(5), wj=I(5))),
+    ('wi < wj', 'rrPr', M(), M(wi=I(1)), M(wi=I(1), wj=I(2)), M(wi=I(2), wj=I(2))),
+    ('wi + wj == 3', 'rrP', M(), M(wi=I(3)), M(wi=I(1), wj=I(2))),
+    ('-wi in [3, wj]', 'rPP', M(), M(wi=I(-3), wj=I(0)), M(wi=I(5), wj=I(-5))),
     ('has(wi) && wi > 4', 'rPr', M(), M(wi=I(5)), M(wi=I(4))),
     # anything but == and != of null is an error, and so is what is compared with it
     ('wi > 4 || wi <= 4', 'rP', M(), M(wi=I(5))),

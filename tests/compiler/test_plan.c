@@ -102,6 +102,8 @@ static void test_refusals(void **state)
         // lists in brackets are written out
         {"[i32] == [1]", ""},
         {"size([i32]) == 1", ""},
+        {"[i32, 2].exists(n, n == 2)", ""},
+        {"!(i32 in [])", ""},
         {"query.contains(tags[0])", "rule \"r\": contains() needs a constant here: a search for a "
                                     "value out of the same message "
                                     "has no bound that a kernel accepts\n"

@@ -34,6 +34,7 @@ def judge(schema, message, wires, rules=()):
         return Judged(verdicts)
     error = done.stderr.decode(errors="replace").strip()
     assert done.returncode == 1 and error, f"p2e eval ends with {done.returncode}: {error}"
+    assert "fault of p2e" not in error, error
     return refused(error)
 
 
