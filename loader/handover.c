@@ -1,11 +1,12 @@
 // The agent's side. One process serves all containers of a machine, so it waits for none of them: a
-// connection is looked at when epoll says that its request is there, and what is sent back always
-// fits into the empty socket.
+// connection is looked at when epoll says that its request is there, what is sent back always fits
+// into the empty socket, and closing what clients passed is cut short.
 #include "loader/handover.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +28,37 @@
 
 #define PATIENCE 1000 // milliseconds for a request to come
 #define BACKLOG  128
+#define TICK     1000                 // microseconds for what a client makes a system call wait
 #define LISTENER P2E_HANDOVER_PENDING // what epoll calls it; else it is an index of pending
+
+// ---- What clients pass --------------------------------------------------------------------------
+// A message may carry descriptors (SCM_RIGHTS), which the kernel closes in this process once the
+// message or its connection is gone. Closing a TCP socket waits for its peer for as long as
+// SO_LINGER says, or until a signal is pending: while clients are dealt with, one comes again and
+// again.
+static void ignore(int signal)
+{
+    (void)signal;
+}
+
+static void let_ticks_in(void)
+{
+    struct sigaction action = {.sa_handler = ignore};
+    sigset_t ticks;
+
+    sigaction(SIGALRM, &action, NULL);
+    sigemptyset(&ticks);
+    sigaddset(&ticks, SIGALRM);
+    pthread_sigmask(SIG_UNBLOCK, &ticks, NULL);
+}
+
+// 0: no more.
+static void tick_every(suseconds_t microseconds)
+{
+    struct itimerval timer = {{0, microseconds}, {0, microseconds}};
+
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
 
 // ---- The socket's place -------------------------------------------------------------------------
 static int make_address(const char *path, struct sockaddr_un *address, struct p2e_error *err)
@@ -136,6 +168,7 @@ int p2e_handover_open(const char *path, struct p2e_handover *handover, struct p2
         handover->pending[i].fd = -1;
     if (make_address(path, &address, err) || make_folder(path, err) || clear_place(&address, err))
         return -1;
+    let_ticks_in();
     if (!start(handover, &address, err))
         return 0;
     p2e_handover_close(handover);
@@ -150,10 +183,12 @@ static void end(struct p2e_handover_pending *pending)
 
 void p2e_handover_close(struct p2e_handover *handover)
 {
+    tick_every(TICK);
     for (size_t i = 0; i < P2E_HANDOVER_PENDING; i++)
         end(&handover->pending[i]);
     p2e_cleanup_fd(&handover->ready);
     p2e_cleanup_fd(&handover->listener);
+    tick_every(0);
     handover->ready = handover->listener = -1;
 }
 
@@ -304,7 +339,7 @@ static void end_silent_ones(struct p2e_handover *handover)
 }
 
 // Requests first: a new connection may take the place of one of them.
-void p2e_handover_serve(struct p2e_handover *handover, const char *pin_dir)
+static void serve(struct p2e_handover *handover, const char *pin_dir)
 {
     struct epoll_event events[P2E_HANDOVER_PENDING + 1];
     int count = epoll_wait(handover->ready, events, P2E_HANDOVER_PENDING + 1, 0);
@@ -321,4 +356,11 @@ void p2e_handover_serve(struct p2e_handover *handover, const char *pin_dir)
     end_silent_ones(handover);
     if (has_new)
         take_connection(handover);
+}
+
+void p2e_handover_serve(struct p2e_handover *handover, const char *pin_dir)
+{
+    tick_every(TICK);
+    serve(handover, pin_dir);
+    tick_every(0);
 }

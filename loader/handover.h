@@ -24,7 +24,9 @@ struct p2e_handover {
 
 // Listens at `path`, for every user (0666); makes its folder (0755) where it is missing. A socket
 // that nobody listens on any more is replaced; a living one, a symbolic link, anything else, and a
-// folder that others may write are refused.
+// folder that others may write are refused. SIGALRM is this side's from here on: it comes within
+// p2e_handover_serve and p2e_handover_close, from ITIMER_REAL, and ends what clients make them
+// wait.
 int p2e_handover_open(const char *path, struct p2e_handover *handover, struct p2e_error *err);
 
 // Does what there is to do now: takes connections, answers those that have asked, from pin_dir, and
