@@ -40,6 +40,13 @@ static void schedule(struct p2e_agent *agent)
         timerfd_settime(agent->timer, 0, &soon, NULL);
 }
 
+// As soon as the loop is reached; zero would mean never.
+static void schedule_now(struct p2e_agent *agent)
+{
+    static const struct itimerspec now = {.it_value.tv_nsec = 1};
+    timerfd_settime(agent->timer, 0, &now, NULL);
+}
+
 static void unschedule(struct p2e_agent *agent)
 {
     static const struct itimerspec never = {0};
@@ -53,7 +60,7 @@ static void read_signals(struct p2e_agent *agent)
     struct signalfd_siginfo signal;
     while (read(agent->signals, &signal, sizeof(signal)) == sizeof(signal)) {
         if (signal.ssi_signo == SIGHUP)
-            agent->hangup = true;
+            schedule_now(agent); // in the midst of applying, too: it is applied once more
         else
             p2e_loop_end(&agent->loop);
     }
@@ -236,13 +243,8 @@ static void on_time(void *context, int fd, short events)
 
 static void on_signal(void *context, int fd, short events)
 {
-    struct p2e_agent *agent = context;
     (void)fd, (void)events;
-    read_signals(agent);
-    while (agent->hangup && !agent->loop.ended) {
-        agent->hangup = false;
-        apply(agent);
-    }
+    read_signals(context);
 }
 
 // ---- From begin to end --------------------------------------------------------------------------

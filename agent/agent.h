@@ -30,7 +30,6 @@ struct p2e_agent {
     struct p2e_remarks remarks;
     int signals, timer;
     struct timespec change; // the first one that has not been applied, 0 for none
-    bool hangup;            // asked to apply now
 };
 #define P2E_NO_AGENT ((struct p2e_agent){.watch = {.fd = -1}, .signals = -1, .timer = -1})
 

@@ -9,7 +9,7 @@ import socket
 
 import pytest
 from first_byte import NO_BPFFS, ROOT, ROOT_WITHOUT_BPF, UNPRIVILEGED
-from keeping import JUDGED, RULES, Agent, keep, replace_file, text_of, verdicts
+from keeping import JUDGED, RULES, Agent, HeldClang, keep, replace_file, text_of, verdicts
 from p2e import PROTO
 from pins import Attached, agree, empty_slot
 
@@ -216,6 +216,33 @@ def test_hang_up_applies_what_nobody_tells_of(home):
         agent.hang_up()
         assert agent.line() == 'filter "note": loaded'
         assert agree(home.pin_dir / "note")
+
+
+def reloads(agent):
+    """It tells that it does, and that it has done so."""
+    return agent.told().startswith("RELOADING=1") and agent.told() == "READY=1"
+
+
+def test_hang_up_while_a_change_is_applied(home):
+    """What was done by hand before it may not have been seen."""
+    clang = HeldClang(home)
+    with running(home, prefix=clang.prefix) as (agent, _):
+        keep(home, "A", rules=["number < 7"])
+        clang.wait()
+        agent.process.send_signal(signal.SIGHUP)
+        clang.go()
+        assert reloads(agent) and reloads(agent)
+        assert agent.line() == REPLACED
+
+
+def test_hang_up_while_it_begins(home):
+    keep(home, "A", rules=["number < 7"])
+    clang = HeldClang(home)
+    with Agent(home, prefix=clang.prefix, wait=False) as agent:
+        clang.wait()
+        agent.process.send_signal(signal.SIGHUP)
+        clang.go()
+        assert agent.told() == "READY=1" and reloads(agent)
 
 
 # ---- What a configuration consists of ------------------------------------------------------------
