@@ -127,7 +127,8 @@ class Agent:
 
 HELD_CLANG = """#!/bin/sh
 cd "$(dirname "$0")"
-touch compiling
+echo $$ >compiling.new
+mv compiling.new compiling
 n=0
 while [ ! -e go ] && [ $n -lt 600 ]; do n=$((n + 1)); sleep 0.05; done
 rm -f compiling
@@ -150,6 +151,10 @@ class HeldClang:
         while not (self.folder / "compiling").exists():
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+    def process(self):
+        """The number of the one that is held."""
+        return int((self.folder / "compiling").read_text())
 
     def go(self):
         """From now on it is not held up."""

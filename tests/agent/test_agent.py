@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -233,6 +234,49 @@ def test_hang_up_while_a_change_is_applied(home):
         clang.go()
         assert reloads(agent) and reloads(agent)
         assert agent.line() == REPLACED
+
+
+def test_changes_while_it_compiles(home):
+    """The last one is what counts."""
+    clang = HeldClang(home)
+    with running(home, prefix=clang.prefix) as (agent, attached):
+        keep(home, "A", rules=["number < 7"])
+        clang.wait()
+        for rule in "ABA":
+            keep(home, rule, rules=["nunber < 5"])
+        keep(home, "B")
+        agent.process.send_signal(signal.SIGHUP)
+        clang.go()
+        assert agent.line() == REPLACED and agent.line() == REPLACED
+        assert verdicts(attached) == JUDGED["B"]
+        assert agent.silent()
+
+
+def test_compiling_that_fails_is_not_repeated(home):
+    """What took long has done so in vain."""
+    tries = home.folder / "tries"
+    clang = home.write("clang", f'#!/bin/sh\necho >>{tries}\nexit 1\n', 0o755)
+    with running(home, prefix=["env", f"P2E_CLANG={clang}"]) as (agent, attached):
+        keep(home, "A", rules=["number < 7"])
+        assert agent.line().startswith(
+            f'the old program stays: filter "note": {clang} does not compile the filter\'s program'
+        )
+        assert reloads(agent)
+        assert tries.read_text() == "\n"
+        assert verdicts(attached) == JUDGED["A"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_compiling_ends_with_it(home, how):
+    """And leaves nothing behind. What it said can be read to its end when all have ended."""
+    clang = HeldClang(home)
+    with running(home, prefix=clang.prefix) as (agent, _):
+        keep(home, "A", rules=["number < 7"])
+        clang.wait()
+        assert agent.end(how) == (0 if how == signal.SIGTERM else -how, "")
+    assert not pathlib.Path(f"/proc/{clang.process()}").exists()
+    assert list(home.scratch.iterdir()) == []
+    assert [path.name for path in home.folder.glob("objects-A/*.elf")] == []
 
 
 def test_hang_up_while_it_begins(home):

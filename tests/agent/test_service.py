@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from first_byte import NO_BPFFS, UNPRIVILEGED
-from keeping import BREAKS_A, BREAKS_B, GOOD, Agent, keep
+from keeping import BREAKS_A, BREAKS_B, GOOD, Agent, HeldClang, keep
 
 SERVER = """
 import socket, sys
@@ -75,6 +75,23 @@ def test_servers_without_bpffs_are_handed_their_program(home, name):
         assert agent.line() == 'filter "note": loaded'
         with serving(home, name, [*NO_BPFFS, *UNPRIVILEGED], P2E_AGENT_SOCKET=path) as server:
             check_followed(home, name, agent, server)
+
+
+def test_servers_that_start_while_it_compiles(home, name):
+    """By what is in force still."""
+    keep(home, "A", path="@" + name)
+    path, port = str(home.folder / "run" / "agent.sock"), free_port()
+    clang = HeldClang(home)
+    with Agent(home, "--socket", path, "--metrics", str(port), prefix=clang.prefix) as agent:
+        assert agent.line() == 'filter "note": loaded'
+        keep(home, "B", path="@" + name, rules=["size(text) < 9"])
+        clang.wait()
+        with serving(home, name, [*NO_BPFFS, *UNPRIVILEGED], P2E_AGENT_SOCKET=path) as server:
+            assert not arrives(server, name, BREAKS_A) and arrives(server, name, BREAKS_B)
+            assert get(port, "/healthz")[0] == 200
+            clang.go()
+            assert agent.line() == REPLACED
+            assert arrives(server, name, BREAKS_A) and not arrives(server, name, BREAKS_B)
 
 
 def test_the_table_follows_the_configuration(home, name):
