@@ -211,7 +211,8 @@ static size_t apply_filters(struct p2e_agent *agent)
         read_signals(agent); // compiling takes its time, and ending is not to wait for all of it
     }
     tell_gone(agent);
-    if (failed < agent->config.filter_count)
+    // A table without filters is one, too: servers are not to go on with those that are gone.
+    if (failed < agent->config.filter_count || !agent->config.filter_count)
         publish(agent);
     return failed;
 }
