@@ -130,6 +130,20 @@ def test_file_that_is_written(home):
         assert verdicts(attached) == JUDGED["B"]
 
 
+def test_file_that_is_a_mount(home):
+    """As a container gets it: what is written is another folder's."""
+    outside = home.folder / "outside"
+    outside.mkdir()
+    shutil.copy(home.conf, outside / "p2e.conf")
+    mount = f'mount --bind {outside}/p2e.conf {home.conf}; exec "$@"'
+    with running(home, prefix=["unshare", "--mount", "sh", "-c", mount, "sh"]) as (agent, attached):
+        for rule in "BAB":
+            (outside / "p2e.conf").write_text(text_of(home, rule))
+            assert agent.line() == REPLACED
+            assert verdicts(attached) == JUDGED[rule]
+        assert agent.silent()
+
+
 def test_change_that_changes_nothing(home):
     with running(home) as (agent, _):
         home.conf.write_text("# A comment.\n" + text_of(home, "A"))
