@@ -303,29 +303,48 @@ static int64_t now(void)
     return time.tv_sec * 1000ll + time.tv_nsec / 1000000;
 }
 
-static uint32_t place_for_one(struct p2e_handover *handover)
+static size_t count_of(const struct p2e_handover *handover, uid_t user)
 {
-    uint32_t oldest = 0;
+    size_t count = 0;
 
-    for (uint32_t i = 0; i < P2E_HANDOVER_PENDING; i++) {
-        if (handover->pending[i].fd < 0)
-            return i;
-        if (handover->pending[i].since < handover->pending[oldest].since)
-            oldest = i;
+    for (size_t i = 0; i < P2E_HANDOVER_PENDING; i++)
+        count += handover->pending[i].fd >= 0 && handover->pending[i].user == user;
+    return count;
+}
+
+// Where there is no room, the user who has most of it gives way: nobody pushes others out.
+static struct p2e_handover_pending *place_for_one(struct p2e_handover *handover)
+{
+    struct p2e_handover_pending *chosen = &handover->pending[0];
+    size_t most = 0;
+
+    for (size_t i = 0; i < P2E_HANDOVER_PENDING; i++) {
+        struct p2e_handover_pending *pending = &handover->pending[i];
+        size_t count = count_of(handover, pending->user);
+
+        if (pending->fd < 0)
+            return pending;
+        if (count > most || (count == most && pending->since < chosen->since)) {
+            chosen = pending;
+            most = count;
+        }
     }
-    end(&handover->pending[oldest]);
-    return oldest;
+    end(chosen);
+    return chosen;
 }
 
 static void take_connection(struct p2e_handover *handover)
 {
     int fd = accept4(handover->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct p2e_handover_pending *pending;
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t length = sizeof(peer);
 
     if (fd < 0)
         return;
-    pending = &handover->pending[place_for_one(handover)];
-    *pending = (struct p2e_handover_pending){fd, now()};
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+    pending = place_for_one(handover);
+    *pending = (struct p2e_handover_pending){fd, peer.uid, now()};
     if (watch(handover, fd, (uint32_t)(pending - handover->pending)))
         end(pending);
 }

@@ -4,20 +4,25 @@
 #ifndef P2E_LOADER_HANDOVER_H
 #define P2E_LOADER_HANDOVER_H
 
+#include <stdint.h>
+#include <sys/types.h>
+
 #include "base/error.h"
 #include "config/config.h"
 
 #define P2E_DEFAULT_AGENT_SOCKET "/run/p2e/agent.sock"
 
 // ---- The agent's side ---------------------------------------------------------------------------
-// Connections that have not asked yet; a newer one takes the place of the oldest.
+// Connections that have not asked yet; a newer one takes the place of the oldest, of the user who
+// has most of them.
 #define P2E_HANDOVER_PENDING 64
 
 struct p2e_handover {
     int listener;
     int ready; // poll this for POLLIN (an epoll descriptor), then serve
     struct p2e_handover_pending {
-        int fd;        // -1: free
+        int fd; // -1: free
+        uid_t user;
         int64_t since; // milliseconds, CLOCK_MONOTONIC
     } pending[P2E_HANDOVER_PENDING];
 };

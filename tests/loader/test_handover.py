@@ -233,6 +233,20 @@ def test_nobody_waits_for_those_that_do_not_ask(served):
         assert open_ones <= 64
 
 
+def test_a_users_flood_pushes_out_nobody_else(served):
+    with contextlib.ExitStack() as clients:
+        first = clients.enter_context(connect(served.agent))
+        os.seteuid(NOBODY)
+        try:
+            for _ in range(100):
+                clients.enter_context(connect(served.agent))
+        finally:
+            os.seteuid(0)
+        assert ask(served.agent, request(3))[0] == REFUSED  # all others have been taken
+        first.send(request(3))
+        assert first.recv(1000)
+
+
 def test_who_does_not_ask_is_sent_away(served):
     """While others come and go, which is when the agent looks."""
     with connect(served.agent) as silent:
