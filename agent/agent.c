@@ -40,6 +40,13 @@ static void schedule(struct p2e_agent *agent)
         timerfd_settime(agent->timer, 0, &soon, NULL);
 }
 
+// As soon as the loop is reached; zero would mean never.
+static void schedule_now(struct p2e_agent *agent)
+{
+    static const struct itimerspec now = {.it_value.tv_nsec = 1};
+    timerfd_settime(agent->timer, 0, &now, NULL);
+}
+
 static void unschedule(struct p2e_agent *agent)
 {
     static const struct itimerspec never = {0};
@@ -53,7 +60,7 @@ static void read_signals(struct p2e_agent *agent)
     struct signalfd_siginfo signal;
     while (read(agent->signals, &signal, sizeof(signal)) == sizeof(signal)) {
         if (signal.ssi_signo == SIGHUP)
-            agent->hangup = true;
+            schedule_now(agent); // in the midst of applying, too: it is applied once more
         else
             p2e_loop_end(&agent->loop);
     }
@@ -111,16 +118,14 @@ static void watch_broken(struct p2e_agent *agent)
 
 // Read again after what it consists of has come under watch: nothing that changes in between is
 // missed.
-static int read_config(struct p2e_agent *agent, struct p2e_error *err)
+static int read_config(struct p2e_agent *agent, struct p2e_config *config, struct p2e_error *err)
 {
     int same = 0;
     for (int round = 0; round < ROUNDS_MAX && same == 0; round++) {
-        struct p2e_config config;
-        if (p2e_config_load(agent->config_path, &config, err) < 0)
+        p2e_config_free(config);
+        if (p2e_config_load(agent->config_path, config, err) < 0)
             return -1;
-        p2e_config_free(&agent->config);
-        agent->config = config;
-        same = watch(agent, &config, NULL, err);
+        same = watch(agent, config, NULL, err);
     }
     if (same == 0)
         schedule(agent);
@@ -146,11 +151,23 @@ static void tell_failure(struct p2e_agent *agent, const struct p2e_filter *filte
     p2e_remark_fault(&agent->remarks, filter->name, err->text);
 }
 
+// What was compiled ahead is not compiled again: neither what is current nor what fails.
+static int bring(struct p2e_agent *agent, const struct p2e_filter *filter, enum p2e_pinned *pinned,
+                 struct p2e_error *err)
+{
+    size_t index = (size_t)(filter - agent->config.filters);
+    enum p2e_ahead_state ahead = p2e_ahead_state(&agent->ahead, index, err);
+    if (ahead == P2E_AHEAD_FAILED)
+        return -1;
+    bool compile = agent->compile && ahead != P2E_AHEAD_CURRENT;
+    return p2e_apply_filter(&agent->config, filter, compile, pinned, err);
+}
+
 static int apply_filter(struct p2e_agent *agent, const struct p2e_filter *filter)
 {
     enum p2e_pinned pinned;
     struct p2e_error err;
-    if (p2e_apply_filter(&agent->config, filter, agent->compile, &pinned, &err) < 0) {
+    if (bring(agent, filter, &pinned, &err) < 0) {
         tell_failure(agent, filter, &err);
         return -1;
     }
@@ -194,7 +211,8 @@ static size_t apply_filters(struct p2e_agent *agent)
         read_signals(agent); // compiling takes its time, and ending is not to wait for all of it
     }
     tell_gone(agent);
-    if (failed < agent->config.filter_count)
+    // A table without filters is one, too: servers are not to go on with those that are gone.
+    if (failed < agent->config.filter_count || !agent->config.filter_count)
         publish(agent);
     return failed;
 }
@@ -207,20 +225,64 @@ static void count(struct p2e_agent *agent, bool succeeded)
         agent->reloads.failed++;
 }
 
+static void tell_unread(struct p2e_agent *agent, struct p2e_error *err)
+{
+    count(agent, false);
+    p2e_error_prefix(err, "all stays as it was");
+    p2e_remark_fault(&agent->remarks, SUBJECT_CONFIG, err->text);
+    watch_broken(agent);
+}
+
+// What was read takes the place of what it was.
 static void apply(struct p2e_agent *agent)
+{
+    p2e_config_free(&agent->config);
+    agent->config = agent->next;
+    agent->next = (struct p2e_config){0};
+    count(agent, apply_filters(agent) == 0);
+}
+
+// ---- Reloading ----------------------------------------------------------------------------------
+// A change that comes before it has ended is applied afterwards.
+static void on_compiled(void *context, int fd, short events)
+{
+    struct p2e_agent *agent = context;
+    (void)events;
+    p2e_loop_remove(&agent->loop, fd);
+    apply(agent);
+    p2e_ahead_stop(&agent->ahead);
+    p2e_notify("READY=1");
+    if (agent->again)
+        schedule_now(agent);
+    agent->again = false;
+}
+
+static int compile_ahead(struct p2e_agent *agent)
+{
+    struct p2e_error ignored; // it is compiled here then
+    if (!agent->compile || !agent->next.filter_count)
+        return -1;
+    if (p2e_ahead_start(&agent->next, &agent->ahead, &ignored) < 0)
+        return -1;
+    if (p2e_loop_add(&agent->loop, agent->ahead.ended, POLLIN, on_compiled, agent, &ignored) == 0)
+        return 0;
+    p2e_ahead_stop(&agent->ahead);
+    return -1;
+}
+
+static void reload(struct p2e_agent *agent)
 {
     struct p2e_error err;
     p2e_notify_reloading();
     unschedule(agent);
-    if (read_config(agent, &err) == 0) {
+    if (read_config(agent, &agent->next, &err) < 0) {
+        tell_unread(agent, &err);
+    } else {
         if (p2e_remark_clear(&agent->remarks, SUBJECT_CONFIG))
             p2e_remark_say("%s: read", agent->config_path);
-        count(agent, apply_filters(agent) == 0);
-    } else {
-        count(agent, false);
-        p2e_error_prefix(&err, "all stays as it was");
-        p2e_remark_fault(&agent->remarks, SUBJECT_CONFIG, err.text);
-        watch_broken(agent);
+        if (compile_ahead(agent) == 0)
+            return; // on_compiled goes on
+        apply(agent);
     }
     p2e_notify("READY=1");
 }
@@ -228,21 +290,21 @@ static void apply(struct p2e_agent *agent)
 // ---- Callbacks ----------------------------------------------------------------------------------
 static void on_time(void *context, int fd, short events)
 {
+    struct p2e_agent *agent = context;
     uint64_t expirations;
     (void)events;
-    if (read(fd, &expirations, sizeof(expirations)) == sizeof(expirations))
-        apply(context);
+    if (read(fd, &expirations, sizeof(expirations)) != sizeof(expirations))
+        return;
+    if (agent->ahead.ended >= 0)
+        agent->again = true;
+    else
+        reload(agent);
 }
 
 static void on_signal(void *context, int fd, short events)
 {
-    struct p2e_agent *agent = context;
     (void)fd, (void)events;
-    read_signals(agent);
-    while (agent->hangup && !agent->loop.ended) {
-        agent->hangup = false;
-        apply(agent);
-    }
+    read_signals(context);
 }
 
 // ---- From begin to end --------------------------------------------------------------------------
@@ -296,7 +358,7 @@ static int recover(struct p2e_agent *agent, struct p2e_error *err)
 static int begin(struct p2e_agent *agent, struct p2e_error *err)
 {
     if (check_privilege(err) < 0 || open_signals(agent, err) < 0 || open_timer(agent, err) < 0 ||
-        read_config(agent, err) < 0 || recover(agent, err) < 0)
+        read_config(agent, &agent->config, err) < 0 || recover(agent, err) < 0)
         return -1;
     size_t failed = apply_filters(agent);
     if (failed && failed == agent->config.filter_count)
@@ -326,11 +388,13 @@ int p2e_agent_run(struct p2e_agent *agent, struct p2e_error *err)
 
 void p2e_agent_close(struct p2e_agent *agent)
 {
+    p2e_ahead_stop(&agent->ahead);
     p2e_watch_close(&agent->watch);
     p2e_cleanup_fd(&agent->timer);
     p2e_cleanup_fd(&agent->signals);
     p2e_loop_free(&agent->loop);
     p2e_remarks_free(&agent->remarks);
+    p2e_config_free(&agent->next);
     p2e_config_free(&agent->config);
     *agent = P2E_NO_AGENT;
 }

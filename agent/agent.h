@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <time.h>
 
+#include "agent/ahead.h"
 #include "agent/loop.h"
 #include "agent/metrics.h"
 #include "agent/remark.h"
@@ -21,7 +22,7 @@ struct p2e_agent {
     // Others add their descriptors between p2e_agent_open and p2e_agent_run, or later from a
     // callback: p2e_loop_add(&agent->loop, fd, POLLIN, ready, context, err).
     struct p2e_loop loop;
-    // As it was read last without a fault, valid until the next callback returns.
+    // As it was applied last, valid until the next callback returns.
     struct p2e_config config;
     // Of the configuration, after the first time; failed: it or a filter of it.
     struct p2e_reloads reloads;
@@ -30,9 +31,12 @@ struct p2e_agent {
     struct p2e_remarks remarks;
     int signals, timer;
     struct timespec change; // the first one that has not been applied, 0 for none
-    bool hangup;            // asked to apply now
+    struct p2e_config next; // read, and to be applied when it has been compiled ahead
+    struct p2e_ahead ahead;
+    bool again; // what has changed since
 };
-#define P2E_NO_AGENT ((struct p2e_agent){.watch = {.fd = -1}, .signals = -1, .timer = -1})
+#define P2E_NO_AGENT                                                                               \
+    ((struct p2e_agent){.watch = {.fd = -1}, .ahead = {.ended = -1}, .signals = -1, .timer = -1})
 
 // Reads the configuration, mends what is pinned (p2e_pins_recover), loads and pins all filters, and
 // begins to watch. Filters that cannot be loaded are told of on standard error; that all of them

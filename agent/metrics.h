@@ -48,7 +48,7 @@ struct p2e_metrics_source {
 // Listens on "ADDRESS:PORT", "[ADDRESS]:PORT" for IPv6, or "PORT" for loopback's 127.0.0.1; the
 // address is numeric, port 0 is one that the kernel chooses. Answers GET and HEAD of /metrics, and
 // of /healthz (503 when p2e_metrics_health is false). At most 16 connections, which end when
-// nothing happens on them for ten seconds. p2e_metrics_stop frees.
+// nothing happens on them for ten seconds, or a request takes twenty. p2e_metrics_stop frees.
 int p2e_metrics_start(const struct p2e_metrics_source *source, const char *listen,
                       struct p2e_metrics **metrics, struct p2e_error *err);
 void p2e_metrics_stop(struct p2e_metrics *metrics); // NULL: nothing

@@ -7,14 +7,21 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <time.h>
 
 #include "agent/metrics.h"
 #include "base/cleanup.h"
 
 #define CONNECTIONS     16
 #define IDLE_SECONDS    10
+#define TURN_SECONDS    20    // for a request and its answer, with the time that none has begun
 #define CONNECTION_SIZE 16384 // bytes: a request's line and headers, an answer's begin
 #define LOOPBACK        "127.0.0.1"
+
+struct turn {
+    int fd;        // -1: free
+    int64_t since; // milliseconds, CLOCK_MONOTONIC: it began, or was answered last
+};
 
 struct p2e_metrics {
     struct MHD_Daemon *daemon;
@@ -22,6 +29,7 @@ struct p2e_metrics {
     uint16_t port;
     int timer;  // when a connection may have been idle for too long
     int either; // an epoll descriptor: the daemon's, or the timer
+    struct turn turns[CONNECTIONS];
 };
 
 // ---- Answers ------------------------------------------------------------------------------------
@@ -98,6 +106,59 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     if (!strcmp(url, "/healthz"))
         return answer_health(context, connection);
     return answer_text(connection, MHD_HTTP_NOT_FOUND, "there are /metrics and /healthz");
+}
+
+// ---- Turns --------------------------------------------------------------------------------------
+// A byte now and then is no idleness to the daemon: a few slow ones could keep all others out.
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000ll + time.tv_nsec / 1000000;
+}
+
+static struct turn *find_turn(struct p2e_metrics *metrics, int fd)
+{
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        if (metrics->turns[i].fd == fd)
+            return &metrics->turns[i];
+    }
+    return NULL;
+}
+
+static int fd_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    bool starts = what == MHD_CONNECTION_NOTIFY_STARTED;
+    int fd = fd_of(connection);
+    struct turn *turn = find_turn(context, starts ? -1 : fd);
+    (void)state;
+    if (turn)
+        *turn = (struct turn){starts ? fd : -1, now()};
+}
+
+static void on_answered(void *context, struct MHD_Connection *connection, void **state,
+                        enum MHD_RequestTerminationCode how)
+{
+    struct turn *turn = find_turn(context, fd_of(connection));
+    (void)state, (void)how;
+    if (turn)
+        turn->since = now();
+}
+
+// The daemon sees that they have ended.
+static void end_turns(const struct p2e_metrics *metrics)
+{
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        const struct turn *turn = &metrics->turns[i];
+        if (turn->fd >= 0 && now() - turn->since >= TURN_SECONDS * 1000)
+            shutdown(turn->fd, SHUT_RDWR);
+    }
 }
 
 // ---- The address --------------------------------------------------------------------------------
@@ -179,7 +240,8 @@ static struct MHD_Daemon *start_daemon(struct p2e_metrics *metrics, int fd)
                             fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_SIZE,
-                            MHD_OPTION_END);
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, metrics,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_answered, metrics, MHD_OPTION_END);
 }
 
 static int add(int set, int fd)
@@ -208,6 +270,8 @@ int p2e_metrics_start(const struct p2e_metrics_source *source, const char *liste
     if (!made)
         return p2e_error_set(err, "out of memory");
     *made = (struct p2e_metrics){.source = *source, .port = port_of(fd), .timer = -1, .either = -1};
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        made->turns[i].fd = -1;
     made->daemon = start_daemon(made, fd);
     if (made->daemon)
         fd = -1; // the daemon's
@@ -241,7 +305,8 @@ int p2e_metrics_fd(const struct p2e_metrics *metrics)
     return metrics->either;
 }
 
-// Setting it takes back that it has gone off. Zero would stop it.
+// Setting it takes back that it has gone off. Zero would stop it. A connection whose turn is over
+// is idle, or wakes the daemon: no slow one goes on for longer than the daemon's own time-out.
 static void set_timer(const struct p2e_metrics *metrics)
 {
     MHD_UNSIGNED_LONG_LONG wait;
@@ -255,6 +320,7 @@ static void set_timer(const struct p2e_metrics *metrics)
 
 void p2e_metrics_run(struct p2e_metrics *metrics)
 {
+    end_turns(metrics);
     // Once all connections are in use nothing listens. It does again at the begin of a run, and not
     // at the end of the one that closes some.
     MHD_run(metrics->daemon);

@@ -17,33 +17,36 @@
 // In a folder, by name. Not IN_MODIFY: a file is read when whoever writes it is done.
 #define CONTENT (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_ATTRIB)
 #define ITSELF  (IN_MOVE_SELF | IN_DELETE_SELF)
+#define FOLDER  (ITSELF | IN_ONLYDIR)
 #define LOST    (ITSELF | IN_IGNORED | IN_UNMOUNT)
+// Of a file, by whatever folder it is reached.
+#define WRITTEN (IN_CLOSE_WRITE | IN_ATTRIB)
 
-// Names are records in a buffer: the watch descriptor, then the name, "" for any.
+// Names are records in a buffer: the watch descriptor, then the name, "" for any, and for a file.
 struct record {
     int watch;
     char name[NAME_MAX + 1];
 };
 
 // ---- Watching -----------------------------------------------------------------------------------
-static int fail(const char *folder, struct p2e_error *err)
+static int fail(const char *path, struct p2e_error *err)
 {
     if (errno == ENOSPC)
         return p2e_error_set(err, "too many files to watch; raise the sysctl "
                                   "fs.inotify.max_user_watches");
-    return p2e_error_set(err, "cannot watch the folder %s: %m", folder);
+    return p2e_error_set(err, "cannot watch %s: %m", path);
 }
 
-static int add_watch(struct p2e_watch *watch, const char *folder, uint32_t events, int *descriptor,
+static int add_watch(struct p2e_watch *watch, const char *path, uint32_t events, int *descriptor,
                      struct p2e_error *err)
 {
     struct stat st;
-    *descriptor = inotify_add_watch(watch->fd, folder, events | ITSELF | IN_ONLYDIR | IN_MASK_ADD);
+    *descriptor = inotify_add_watch(watch->fd, path, events | IN_MASK_ADD);
     // Gone since it was looked at, or not ours to read: whoever reads the file will say so.
     if (*descriptor < 0 && errno != ENOENT && errno != ENOTDIR && errno != EACCES)
-        return fail(folder, err);
-    if (*descriptor >= 0 && !stat(folder, &st))
-        p2e_buffer_printf(&watch->identity, "%s %ju:%ju %x\n", folder, (uintmax_t)st.st_dev,
+        return fail(path, err);
+    if (*descriptor >= 0 && !stat(path, &st))
+        p2e_buffer_printf(&watch->identity, "%s %ju:%ju %x\n", path, (uintmax_t)st.st_dev,
                           (uintmax_t)st.st_ino, events);
     return 0;
 }
@@ -51,14 +54,14 @@ static int add_watch(struct p2e_watch *watch, const char *folder, uint32_t event
 static int watch_itself(struct p2e_watch *watch, const char *folder, struct p2e_error *err)
 {
     int ignored;
-    return add_watch(watch, folder, 0, &ignored, err);
+    return add_watch(watch, folder, FOLDER, &ignored, err);
 }
 
-static int watch_name(struct p2e_watch *watch, const char *folder, const char *name,
-                      struct p2e_error *err)
+static int watch_for(struct p2e_watch *watch, const char *path, uint32_t events, const char *name,
+                     struct p2e_error *err)
 {
     struct record record = {0};
-    if (add_watch(watch, folder, CONTENT, &record.watch, err) < 0)
+    if (add_watch(watch, path, events, &record.watch, err) < 0)
         return -1;
     if (record.watch < 0)
         return 0;
@@ -66,6 +69,17 @@ static int watch_name(struct p2e_watch *watch, const char *folder, const char *n
     p2e_buffer_add(&watch->names, &record, sizeof(record));
     p2e_buffer_printf(&watch->identity, "%s\n", name);
     return 0;
+}
+
+static int watch_name(struct p2e_watch *watch, const char *folder, const char *name,
+                      struct p2e_error *err)
+{
+    return watch_for(watch, folder, CONTENT | FOLDER, name, err);
+}
+
+static int watch_file(struct p2e_watch *watch, const char *path, struct p2e_error *err)
+{
+    return watch_for(watch, path, WRITTEN, "", err);
 }
 
 // ---- The way to a file --------------------------------------------------------------------------
@@ -140,6 +154,8 @@ static int step(struct p2e_watch *watch, struct way *way, struct p2e_error *err)
     }
     if (watch_name(watch, way->at, name, err) < 0)
         return -1;
+    if (there && S_ISREG(st.st_mode) && is_last(way))
+        return watch_file(watch, path, err);
     return there && S_ISLNK(st.st_mode) && follow(way, path);
 }
 

@@ -91,7 +91,8 @@ static void load_filters(struct work *w)
 static void publish(struct work *w)
 {
     struct p2e_error err;
-    if (w->loaded && p2e_published_write(&w->config, &err) < 0)
+    bool is_due = w->loaded || !w->config.filter_count; // no filters: none is to be found any more
+    if (is_due && p2e_published_write(&w->config, &err) < 0)
         w->status = p2e_fail(w->command, &err);
 }
 

@@ -1,11 +1,12 @@
 // The agent's side. One process serves all containers of a machine, so it waits for none of them: a
-// connection is looked at when epoll says that its request is there, and what is sent back always
-// fits into the empty socket.
+// connection is looked at when epoll says that its request is there, what is sent back always fits
+// into the empty socket, and closing what clients passed is cut short.
 #include "loader/handover.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +28,37 @@
 
 #define PATIENCE 1000 // milliseconds for a request to come
 #define BACKLOG  128
+#define TICK     1000                 // microseconds for what a client makes a system call wait
 #define LISTENER P2E_HANDOVER_PENDING // what epoll calls it; else it is an index of pending
+
+// ---- What clients pass --------------------------------------------------------------------------
+// A message may carry descriptors (SCM_RIGHTS), which the kernel closes in this process once the
+// message or its connection is gone. Closing a TCP socket waits for its peer for as long as
+// SO_LINGER says, or until a signal is pending: while clients are dealt with, one comes again and
+// again.
+static void ignore(int signal)
+{
+    (void)signal;
+}
+
+static void let_ticks_in(void)
+{
+    struct sigaction action = {.sa_handler = ignore};
+    sigset_t ticks;
+
+    sigaction(SIGALRM, &action, NULL);
+    sigemptyset(&ticks);
+    sigaddset(&ticks, SIGALRM);
+    pthread_sigmask(SIG_UNBLOCK, &ticks, NULL);
+}
+
+// 0: no more.
+static void tick_every(suseconds_t microseconds)
+{
+    struct itimerval timer = {{0, microseconds}, {0, microseconds}};
+
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
 
 // ---- The socket's place -------------------------------------------------------------------------
 static int make_address(const char *path, struct sockaddr_un *address, struct p2e_error *err)
@@ -136,6 +168,7 @@ int p2e_handover_open(const char *path, struct p2e_handover *handover, struct p2
         handover->pending[i].fd = -1;
     if (make_address(path, &address, err) || make_folder(path, err) || clear_place(&address, err))
         return -1;
+    let_ticks_in();
     if (!start(handover, &address, err))
         return 0;
     p2e_handover_close(handover);
@@ -150,10 +183,12 @@ static void end(struct p2e_handover_pending *pending)
 
 void p2e_handover_close(struct p2e_handover *handover)
 {
+    tick_every(TICK);
     for (size_t i = 0; i < P2E_HANDOVER_PENDING; i++)
         end(&handover->pending[i]);
     p2e_cleanup_fd(&handover->ready);
     p2e_cleanup_fd(&handover->listener);
+    tick_every(0);
     handover->ready = handover->listener = -1;
 }
 
@@ -268,29 +303,48 @@ static int64_t now(void)
     return time.tv_sec * 1000ll + time.tv_nsec / 1000000;
 }
 
-static uint32_t place_for_one(struct p2e_handover *handover)
+static size_t count_of(const struct p2e_handover *handover, uid_t user)
 {
-    uint32_t oldest = 0;
+    size_t count = 0;
 
-    for (uint32_t i = 0; i < P2E_HANDOVER_PENDING; i++) {
-        if (handover->pending[i].fd < 0)
-            return i;
-        if (handover->pending[i].since < handover->pending[oldest].since)
-            oldest = i;
+    for (size_t i = 0; i < P2E_HANDOVER_PENDING; i++)
+        count += handover->pending[i].fd >= 0 && handover->pending[i].user == user;
+    return count;
+}
+
+// Where there is no room, the user who has most of it gives way: nobody pushes others out.
+static struct p2e_handover_pending *place_for_one(struct p2e_handover *handover)
+{
+    struct p2e_handover_pending *chosen = &handover->pending[0];
+    size_t most = 0;
+
+    for (size_t i = 0; i < P2E_HANDOVER_PENDING; i++) {
+        struct p2e_handover_pending *pending = &handover->pending[i];
+        size_t count = count_of(handover, pending->user);
+
+        if (pending->fd < 0)
+            return pending;
+        if (count > most || (count == most && pending->since < chosen->since)) {
+            chosen = pending;
+            most = count;
+        }
     }
-    end(&handover->pending[oldest]);
-    return oldest;
+    end(chosen);
+    return chosen;
 }
 
 static void take_connection(struct p2e_handover *handover)
 {
     int fd = accept4(handover->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct p2e_handover_pending *pending;
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t length = sizeof(peer);
 
     if (fd < 0)
         return;
-    pending = &handover->pending[place_for_one(handover)];
-    *pending = (struct p2e_handover_pending){fd, now()};
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+    pending = place_for_one(handover);
+    *pending = (struct p2e_handover_pending){fd, peer.uid, now()};
     if (watch(handover, fd, (uint32_t)(pending - handover->pending)))
         end(pending);
 }
@@ -304,7 +358,7 @@ static void end_silent_ones(struct p2e_handover *handover)
 }
 
 // Requests first: a new connection may take the place of one of them.
-void p2e_handover_serve(struct p2e_handover *handover, const char *pin_dir)
+static void serve(struct p2e_handover *handover, const char *pin_dir)
 {
     struct epoll_event events[P2E_HANDOVER_PENDING + 1];
     int count = epoll_wait(handover->ready, events, P2E_HANDOVER_PENDING + 1, 0);
@@ -321,4 +375,11 @@ void p2e_handover_serve(struct p2e_handover *handover, const char *pin_dir)
     end_silent_ones(handover);
     if (has_new)
         take_connection(handover);
+}
+
+void p2e_handover_serve(struct p2e_handover *handover, const char *pin_dir)
+{
+    tick_every(TICK);
+    serve(handover, pin_dir);
+    tick_every(0);
 }

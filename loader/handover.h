@@ -4,27 +4,34 @@
 #ifndef P2E_LOADER_HANDOVER_H
 #define P2E_LOADER_HANDOVER_H
 
+#include <stdint.h>
+#include <sys/types.h>
+
 #include "base/error.h"
 #include "config/config.h"
 
 #define P2E_DEFAULT_AGENT_SOCKET "/run/p2e/agent.sock"
 
 // ---- The agent's side ---------------------------------------------------------------------------
-// Connections that have not asked yet; a newer one takes the place of the oldest.
+// Connections that have not asked yet; a newer one takes the place of the oldest, of the user who
+// has most of them.
 #define P2E_HANDOVER_PENDING 64
 
 struct p2e_handover {
     int listener;
     int ready; // poll this for POLLIN (an epoll descriptor), then serve
     struct p2e_handover_pending {
-        int fd;        // -1: free
+        int fd; // -1: free
+        uid_t user;
         int64_t since; // milliseconds, CLOCK_MONOTONIC
     } pending[P2E_HANDOVER_PENDING];
 };
 
 // Listens at `path`, for every user (0666); makes its folder (0755) where it is missing. A socket
 // that nobody listens on any more is replaced; a living one, a symbolic link, anything else, and a
-// folder that others may write are refused.
+// folder that others may write are refused. SIGALRM is this side's from here on: it comes within
+// p2e_handover_serve and p2e_handover_close, from ITIMER_REAL, and ends what clients make them
+// wait.
 int p2e_handover_open(const char *path, struct p2e_handover *handover, struct p2e_error *err);
 
 // Does what there is to do now: takes connections, answers those that have asked, from pin_dir, and

@@ -22,7 +22,8 @@
 #include "loader/sys.h"
 
 #define PATIENCE     1000  // milliseconds for all of an exchange
-#define PAUSE        10    // before a full queue is tried again
+#define PAUSE        10    // before a full queue, or one who sent us away, is tried again
+#define LEAST        100   // milliseconds: with less it is not begun again
 #define OVERFLOW_UID 65534 // what a user namespace shows for users that it does not know
 
 // ---- Time ---------------------------------------------------------------------------------------
@@ -180,26 +181,54 @@ static int judge_reply(const struct p2e_handover_reply *reply, ssize_t size, int
     return 1;
 }
 
-// One request, one reply. 1: *given is ours; 0: there is no agent, or it has nothing; -1.
-static int exchange(const char *path, const struct p2e_handover_request *request, int *given,
-                    struct p2e_error *err)
+static ssize_t converse(int fd, const struct p2e_handover_request *request, int64_t deadline,
+                        struct p2e_handover_reply *reply, int *given)
 {
-    int64_t deadline = now() + PATIENCE;
+    *given = -1;
+    if (send(fd, request, sizeof(*request), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        return -1;
+    return receive_until(fd, deadline, reply, given);
+}
+
+// Where many connect at once, the agent closes connections unheard.
+static bool is_sent_away(ssize_t size)
+{
+    return size == 0 || (size < 0 && (errno == EPIPE || errno == ECONNRESET));
+}
+
+// One request, one reply. 1: *given is ours; 0: there is no agent, or it has nothing; -1.
+static int try(const char *path, const struct p2e_handover_request *request, int64_t deadline,
+               int *given, bool *sent_away, struct p2e_error *err)
+{
     struct p2e_handover_reply reply;
     _cleanup_fd_ int came = -1;
     _cleanup_fd_ int fd = -1;
     ssize_t size;
     int reached = reach(path, deadline, &fd, err);
 
+    *sent_away = false;
     if (reached <= 0)
         return reached;
-    if (send(fd, request, sizeof(*request), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        return p2e_error_set(err, "cannot ask the agent at %s: %m", path);
-    size = receive_until(fd, deadline, &reply, &came);
+    size = converse(fd, request, deadline, &reply, &came);
+    *sent_away = is_sent_away(size);
     reached = judge_reply(&reply, size, came, path, err);
     if (reached > 0)
         *given = TAKE_FD(came);
     return reached;
+}
+
+static int exchange(const char *path, const struct p2e_handover_request *request, int *given,
+                    struct p2e_error *err)
+{
+    int64_t deadline = now() + PATIENCE;
+    bool sent_away;
+    int result = try(path, request, deadline, given, &sent_away, err);
+
+    while (sent_away && time_left(deadline) > LEAST) {
+        poll(NULL, 0, PAUSE);
+        result = try(path, request, deadline, given, &sent_away, err);
+    }
+    return result;
 }
 
 static struct p2e_handover_request new_request(enum p2e_handover_kind kind)

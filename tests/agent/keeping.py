@@ -125,5 +125,41 @@ class Agent:
             self.end()
 
 
+HELD_CLANG = """#!/bin/sh
+cd "$(dirname "$0")"
+echo $$ >compiling.new
+mv compiling.new compiling
+n=0
+while [ ! -e go ] && [ $n -lt 600 ]; do n=$((n + 1)); sleep 0.05; done
+rm -f compiling
+exec clang "$@"
+"""
+
+
+class HeldClang:
+    """A clang that goes on when it is told to."""
+
+    def __init__(self, home):
+        self.folder = home.folder / "held"
+        self.folder.mkdir()
+        path = home.write("held/clang", HELD_CLANG, 0o755)
+        self.prefix = ["env", f"P2E_CLANG={path}"]
+
+    def wait(self):
+        """Until it compiles."""
+        deadline = time.monotonic() + TIMEOUT
+        while not (self.folder / "compiling").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def process(self):
+        """The number of the one that is held."""
+        return int((self.folder / "compiling").read_text())
+
+    def go(self):
+        """From now on it is not held up."""
+        (self.folder / "go").touch()
+
+
 def results(text):
     return [(row["filter"], row["result"]) for row in json.loads(text)]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -9,7 +10,7 @@ import socket
 
 import pytest
 from first_byte import NO_BPFFS, ROOT, ROOT_WITHOUT_BPF, UNPRIVILEGED
-from keeping import JUDGED, RULES, Agent, keep, replace_file, text_of, verdicts
+from keeping import JUDGED, RULES, Agent, HeldClang, keep, replace_file, text_of, verdicts
 from p2e import PROTO
 from pins import Attached, agree, empty_slot
 
@@ -129,6 +130,20 @@ def test_file_that_is_written(home):
         assert verdicts(attached) == JUDGED["B"]
 
 
+def test_file_that_is_a_mount(home):
+    """As a container gets it: what is written is another folder's."""
+    outside = home.folder / "outside"
+    outside.mkdir()
+    shutil.copy(home.conf, outside / "p2e.conf")
+    mount = f'mount --bind {outside}/p2e.conf {home.conf}; exec "$@"'
+    with running(home, prefix=["unshare", "--mount", "sh", "-c", mount, "sh"]) as (agent, attached):
+        for rule in "BAB":
+            (outside / "p2e.conf").write_text(text_of(home, rule))
+            assert agent.line() == REPLACED
+            assert verdicts(attached) == JUDGED[rule]
+        assert agent.silent()
+
+
 def test_change_that_changes_nothing(home):
     with running(home) as (agent, _):
         home.conf.write_text("# A comment.\n" + text_of(home, "A"))
@@ -216,6 +231,76 @@ def test_hang_up_applies_what_nobody_tells_of(home):
         agent.hang_up()
         assert agent.line() == 'filter "note": loaded'
         assert agree(home.pin_dir / "note")
+
+
+def reloads(agent):
+    """It tells that it does, and that it has done so."""
+    return agent.told().startswith("RELOADING=1") and agent.told() == "READY=1"
+
+
+def test_hang_up_while_a_change_is_applied(home):
+    """What was done by hand before it may not have been seen."""
+    clang = HeldClang(home)
+    with running(home, prefix=clang.prefix) as (agent, _):
+        keep(home, "A", rules=["number < 7"])
+        clang.wait()
+        agent.process.send_signal(signal.SIGHUP)
+        clang.go()
+        assert reloads(agent) and reloads(agent)
+        assert agent.line() == REPLACED
+
+
+def test_changes_while_it_compiles(home):
+    """The last one is what counts."""
+    clang = HeldClang(home)
+    with running(home, prefix=clang.prefix) as (agent, attached):
+        keep(home, "A", rules=["number < 7"])
+        clang.wait()
+        for rule in "ABA":
+            keep(home, rule, rules=["nunber < 5"])
+        keep(home, "B")
+        agent.process.send_signal(signal.SIGHUP)
+        clang.go()
+        assert agent.line() == REPLACED and agent.line() == REPLACED
+        assert verdicts(attached) == JUDGED["B"]
+        assert agent.silent()
+
+
+def test_compiling_that_fails_is_not_repeated(home):
+    """What took long has done so in vain."""
+    tries = home.folder / "tries"
+    clang = home.write("clang", f'#!/bin/sh\necho >>{tries}\nexit 1\n', 0o755)
+    with running(home, prefix=["env", f"P2E_CLANG={clang}"]) as (agent, attached):
+        keep(home, "A", rules=["number < 7"])
+        assert agent.line().startswith(
+            f'the old program stays: filter "note": {clang} does not compile the filter\'s program'
+        )
+        assert reloads(agent)
+        assert tries.read_text() == "\n"
+        assert verdicts(attached) == JUDGED["A"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_compiling_ends_with_it(home, how):
+    """And leaves nothing behind. What it said can be read to its end when all have ended."""
+    clang = HeldClang(home)
+    with running(home, prefix=clang.prefix) as (agent, _):
+        keep(home, "A", rules=["number < 7"])
+        clang.wait()
+        assert agent.end(how) == (0 if how == signal.SIGTERM else -how, "")
+    assert not pathlib.Path(f"/proc/{clang.process()}").exists()
+    assert list(home.scratch.iterdir()) == []
+    assert [path.name for path in home.folder.glob("objects-A/*.elf")] == []
+
+
+def test_hang_up_while_it_begins(home):
+    keep(home, "A", rules=["number < 7"])
+    clang = HeldClang(home)
+    with Agent(home, prefix=clang.prefix, wait=False) as agent:
+        clang.wait()
+        agent.process.send_signal(signal.SIGHUP)
+        clang.go()
+        assert agent.told() == "READY=1" and reloads(agent)
 
 
 # ---- What a configuration consists of ------------------------------------------------------------

@@ -379,6 +379,27 @@ def test_idle_connection_is_closed(served):
             pass  # an answer that says so, or none
 
 
+def test_slow_ones_do_not_keep_others_out(served):
+    """A line of a header now and then is no idleness. Who is over the bound waits in the queue."""
+    with contextlib.ExitStack() as stack:
+        slow = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", served.port), 60)) for _ in range(16)
+        ]
+        for one in slow:
+            one.sendall(b"GET /metrics HTTP/1.1\r\n")
+        more = stack.enter_context(socket.create_connection(("127.0.0.1", served.port), 60))
+        more.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        more.settimeout(3)
+        for _ in range(15):
+            for one in slow:
+                with contextlib.suppress(ConnectionError):
+                    one.sendall(b"X-Slow: x\r\n")
+            with contextlib.suppress(TimeoutError):
+                assert more.recv(1) == b"H"
+                return
+        pytest.fail("no answer")
+
+
 def answered(connection):
     try:
         return connection.recv(1) != b""

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from first_byte import NO_BPFFS, UNPRIVILEGED
-from keeping import BREAKS_A, BREAKS_B, GOOD, Agent, keep
+from keeping import BREAKS_A, BREAKS_B, GOOD, Agent, HeldClang, keep, replace_file
 
 SERVER = """
 import socket, sys
@@ -77,6 +77,23 @@ def test_servers_without_bpffs_are_handed_their_program(home, name):
             check_followed(home, name, agent, server)
 
 
+def test_servers_that_start_while_it_compiles(home, name):
+    """By what is in force still."""
+    keep(home, "A", path="@" + name)
+    path, port = str(home.folder / "run" / "agent.sock"), free_port()
+    clang = HeldClang(home)
+    with Agent(home, "--socket", path, "--metrics", str(port), prefix=clang.prefix) as agent:
+        assert agent.line() == 'filter "note": loaded'
+        keep(home, "B", path="@" + name, rules=["size(text) < 9"])
+        clang.wait()
+        with serving(home, name, [*NO_BPFFS, *UNPRIVILEGED], P2E_AGENT_SOCKET=path) as server:
+            assert not arrives(server, name, BREAKS_A) and arrives(server, name, BREAKS_B)
+            assert get(port, "/healthz")[0] == 200
+            clang.go()
+            assert agent.line() == REPLACED
+            assert arrives(server, name, BREAKS_A) and not arrives(server, name, BREAKS_B)
+
+
 def test_the_table_follows_the_configuration(home, name):
     """A filter that has moved is found where it is now, and no longer where it was."""
     keep(home, "A", path="@elsewhere")
@@ -86,6 +103,30 @@ def test_the_table_follows_the_configuration(home, name):
         assert agent.line() == REPLACED
         with serving(home, name, UNPRIVILEGED, P2E_PIN_DIR=str(home.pin_dir)) as server:
             assert not arrives(server, name, BREAKS_B)
+
+
+def without_filters(home):
+    return f'pin_dir = "{home.pin_dir}";\nfilters = ();\n'
+
+
+def test_the_last_filter_is_gone(home, name):
+    """Servers that start then are not filtered any more, and not refused."""
+    keep(home, "A", path="@" + name)
+    with Agent(home) as agent:
+        assert agent.line() == 'filter "note": loaded'
+        replace_file(home.conf, without_filters(home))
+        assert agent.line().startswith('filter "note" is pinned and not in ')
+        agent.drain()
+        with serving(home, name, UNPRIVILEGED, P2E_PIN_DIR=str(home.pin_dir)) as server:
+            assert arrives(server, name, BREAKS_A)
+
+
+def test_no_filters_from_the_begin(home, name):
+    replace_file(home.conf, without_filters(home))
+    path = str(home.folder / "run" / "agent.sock")
+    with Agent(home, "--socket", path):
+        with serving(home, name, [*NO_BPFFS, *UNPRIVILEGED], P2E_AGENT_SOCKET=path) as server:
+            assert arrives(server, name, BREAKS_A)
 
 
 def test_a_socket_that_cannot_be(home):

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from first_byte import LOCK, NO_BPFFS, NOBODY, ROOT_WITHOUT_BPF, UNPRIVILEGED
-from keeping import JUDGED, RULES, keep, results, verdicts
+from keeping import JUDGED, RULES, keep, replace_file, results, verdicts
 from p2e import PROTO
 from pins import Attached, agree, empty_slot, program_id
 
@@ -280,3 +280,13 @@ def test_help(home):
         assert f"\n  {verb} " in home.ok("help")
 
 
+def test_no_filters_are_published_too(home):
+    """Servers without a configuration are not to find those that are gone."""
+    home.ok("load")
+    before = (home.pin_dir / "~published").stat().st_ino
+    replace_file(home.conf, f'pin_dir = "{home.pin_dir}";\nfilters = ();\n')
+    assert home.ok("reload") == "note: not in the configuration\n"
+    assert (home.pin_dir / "~published").stat().st_ino != before
+    home.ok("unload", "--all")
+    home.ok("reload")
+    assert home.pinned() == ["~published"]

@@ -3,7 +3,10 @@
 import contextlib
 import fcntl
 import os
+import signal
+import socket
 import stat
+import struct
 import subprocess
 
 import pytest
@@ -230,6 +233,20 @@ def test_nobody_waits_for_those_that_do_not_ask(served):
         assert open_ones <= 64
 
 
+def test_a_users_flood_pushes_out_nobody_else(served):
+    with contextlib.ExitStack() as clients:
+        first = clients.enter_context(connect(served.agent))
+        os.seteuid(NOBODY)
+        try:
+            for _ in range(100):
+                clients.enter_context(connect(served.agent))
+        finally:
+            os.seteuid(0)
+        assert ask(served.agent, request(3))[0] == REFUSED  # all others have been taken
+        first.send(request(3))
+        assert first.recv(1000)
+
+
 def test_who_does_not_ask_is_sent_away(served):
     """While others come and go, which is when the agent looks."""
     with connect(served.agent) as silent:
@@ -242,6 +259,67 @@ def test_who_does_not_ask_is_sent_away(served):
             except TimeoutError:
                 pass
         pytest.fail("the connection stays")
+
+
+@contextlib.contextmanager
+def lingering(count):
+    """Descriptors of TCP sockets whose last close waits ten minutes for a peer that does not read."""
+    with contextlib.ExitStack() as peers, socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        descriptors = []
+        for _ in range(count):
+            client = socket.create_connection(listener.getsockname())
+            peers.enter_context(listener.accept()[0])
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 600))
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    client.send(bytes(65536))
+            descriptors.append(client.detach())
+        yield descriptors
+
+
+@contextlib.contextmanager
+def stopped(process):
+    """While it is, what is passed to it can be closed here without being the last to do so."""
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+
+def pass_on(client, message, descriptors):
+    socket.send_fds(client, [message], descriptors)
+    close_all(descriptors)
+
+
+def test_nobody_waits_for_what_is_passed(site):
+    """Neither when it comes with a request, nor when it is left behind; one or many of them."""
+    with (
+        lingering(100) as descriptors,
+        agent(site.agent, site.pin_dir) as process,
+        contextlib.ExitStack() as clients,
+    ):
+        with stopped(process):
+            for _ in range(20):
+                client = clients.enter_context(connect(site.agent))
+                pass_on(client, request(3), [descriptors.pop()])
+                pass_on(client, b"x", [descriptors.pop()])
+            client = clients.enter_context(connect(site.agent))
+            pass_on(client, b"x", descriptors[:30])
+            pass_on(client, b"x", descriptors[30:])
+        assert ask(site.agent, request(3))[0] == REFUSED
+
+
+def test_nobody_waits_for_what_is_passed_at_the_end(site):
+    with lingering(1) as descriptors, agent(site.agent, site.pin_dir) as process:
+        with connect(site.agent) as client:
+            with stopped(process):
+                pass_on(client, b"x", descriptors)
+                process.stdin.close()
+            assert process.wait(60) == 0
 
 
 def test_who_leaves_before_the_reply_harms_nobody(served):

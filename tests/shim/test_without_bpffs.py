@@ -357,6 +357,21 @@ def test_a_program_that_is_none(port, case, seccomp, on_error):
             assert (run.first, run.lines) == ("ready", ALL)
 
 
+def after(times, send):
+    """Sends so many away before, as an agent does to whom many come at once."""
+    left = iter(range(times))
+    return lambda connection: send(connection) if next(left, None) is None else None
+
+
+def test_who_is_sent_away_asks_again(site, port):
+    table = table_of(site)
+    site.agent.parent.mkdir()
+    answers = after(2, sender(lambda: memfd(table))), after(1, sender(pin_of("entry")(site)))
+    with Liar(site.agent, *answers) as liar:
+        receives(command(site, *server("plain", port)), port)
+    assert [asked[2] for asked in liar.asked] == [1, 1, 1, 2, 2]
+
+
 def test_what_is_asked(port):
     """The filter's name, and what the table says of it: the agent hands no program over that does not fit."""
     with published(first={"transport": "udp", "port": port, "mode": "monitor"}) as site:
