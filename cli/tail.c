@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -63,28 +62,9 @@ static int parse_format(const struct p2e_command *command, struct settings *s)
     return p2e_usage_error(command, "--format is text, json or hex, not %s", s->format_name);
 }
 
-// Options and names in any order: parsing ends at a name, and goes on behind it. `names` has room
-// for all of argv and is ended by NULL.
-static int parse_mixed(const struct p2e_command *command, int argc, char **argv,
-                       const struct p2e_option *options, char **names)
-{
-    for (;;) {
-        int operand, status;
-        optind = 0; // begins anew
-        status = p2e_parse_options(command, argc, argv, options, &operand);
-        if (status >= 0)
-            return status;
-        *names = operand < argc ? argv[operand] : NULL;
-        if (!*names++)
-            return -1;
-        argc -= operand;
-        argv += operand;
-    }
-}
-
 // -1: go on; else an exit status.
 static int parse(const struct p2e_command *command, int argc, char **argv, struct settings *s,
-                 char **names)
+                 int *names)
 {
     const struct p2e_option options[] = {
         {.name = "config", .letter = 'c', .value = &s->config},
@@ -96,7 +76,7 @@ static int parse(const struct p2e_command *command, int argc, char **argv, struc
         {0},
     };
     s->rate = RATE_DEFAULT;
-    int status = parse_mixed(command, argc, argv, options, names);
+    int status = p2e_parse_options(command, argc, argv, options, names);
     if (status < 0)
         status = parse_number(command, "rate", s->rate_text, RATE_MAX, &s->rate);
     if (status < 0)
@@ -314,12 +294,11 @@ static int run(const struct p2e_command *command, int argc, char **argv)
 {
     struct settings s = {0};
     struct p2e_error err;
-    char *names[argc + 1];
-    int status = parse(command, argc, argv, &s, names);
+    int names, status = parse(command, argc, argv, &s, &names);
     if (status >= 0)
         return status;
     _cleanup_(tail_free) struct tail t = {.settings = &s};
-    return run_tail(&t, names, &err) < 0 ? p2e_fail(command, &err) : P2E_EXIT_OK;
+    return run_tail(&t, argv + names, &err) < 0 ? p2e_fail(command, &err) : P2E_EXIT_OK;
 }
 
 const struct p2e_command p2e_tail_command = {

@@ -95,6 +95,26 @@ def test_operand_that_nobody_asked_for(home, verb):
     assert "unexpected argument extra" in home.fails(verb, "extra", status=2)
 
 
+@pytest.mark.parametrize("env", [{}, {"POSIXLY_CORRECT": "1"}])
+@pytest.mark.parametrize("verb", ["load", "unload", "attach", "detach", "tail"])
+def test_options_behind_operands(home, verb, env):
+    before = ["--pid", os.getpid()] if verb in ("attach", "detach") else []
+    error = home.fails(verb, *before, "note", "-c", home.folder / "none.conf", env=env)
+    assert f"there is no config file {home.folder}/none.conf" in error
+
+
+@pytest.mark.parametrize("env", [{}, {"POSIXLY_CORRECT": "1"}])
+def test_options_between_operands(home, env):
+    home.configure()
+    error = home.fails("unload", "a", "-c", home.conf, "b", "--", "-c", "c", env={**env, "P2E_CONFIG": "/none"})
+    assert re.findall('filter "(.*)" is not pinned', error) == ["a", "b", "-c", "c"]
+
+
+def test_options_of_the_command_that_is_run(compiled):
+    assert compiled.ok("run", "printf", "%s.", "-c", "--", "--help") == "-c.--.--help."
+    assert compiled.ok("run", "--", "printf", "%s.", "-c") == "-c."
+
+
 # ---- Config --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("verb", VERBS)
 def test_config_is_missing(home, verb):
