@@ -55,7 +55,7 @@ static const char *state_name(const struct p2e_rates *rates)
         return state->where;
     if (state->agreement != P2E_AGREES)
         return "stale";
-    return rates->filter->mode == P2E_MONITOR ? "monitor" : "pinned";
+    return state->is_monitor ? "monitor" : "pinned";
 }
 
 static void add_time(struct p2e_buffer *b)
