@@ -1,6 +1,7 @@
 """make install and uninstall, and that what was installed works where it is."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -80,6 +81,12 @@ def test_installed_command_finds_its_library(home, tmp_path, libdir):
     script = "import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).bind(sys.argv[1])"
     home.ok("run", "/usr/bin/python3", "-c", script, home.socket, command=command)
     assert home.json("status", command=command)[0]["state"] == "pinned"
+
+
+def test_docs_name_the_unit_that_is_installed():
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "man").iterdir(), *(ROOT / "contrib/systemd").iterdir()]
+    named = {name for page in pages for name in re.findall(r"[\w@-]+\.service\b", page.read_text())}
+    assert named == {"p2e-agent.service", "SERVER.service"}
 
 
 def test_units_are_well_formed(tmp_path):
