@@ -89,6 +89,14 @@ def test_docs_name_the_unit_that_is_installed():
     assert named == {"p2e-agent.service", "SERVER.service"}
 
 
+def test_unit_has_no_more_than_the_agent_uses():
+    unit = (ROOT / "contrib/systemd/p2e-agent.service").read_text()
+    (capabilities,) = re.findall("^CapabilityBoundingSet=(.*)", unit, re.M)
+    (families,) = re.findall("^RestrictAddressFamilies=(.*)", unit, re.M)
+    assert capabilities.split() == ["CAP_BPF", "CAP_PERFMON", "CAP_DAC_OVERRIDE"]
+    assert families.split() == ["AF_UNIX", "AF_INET", "AF_INET6"]
+
+
 def test_units_are_well_formed(tmp_path):
     """systemd's own word on them, the command being where the unit says."""
     make("install", f"DESTDIR={tmp_path}", "prefix=/usr")
