@@ -227,9 +227,10 @@ static void print_json(const struct explanation *x)
 {
     printf("{");
     p2e_json_text("message", x->plan.message->full_name, true);
-    printf(",\"fields\":%zu,\"max_depth\":%u,\"slots\":%u,\"instructions\":%u,\"verified\":%u",
-           x->plan.field_count, x->plan.max_depth, x->plan.slot_count - 1, x->instructions,
-           x->verified);
+    printf(",\"fields\":%zu,\"max_depth\":%u,\"slots\":%u", x->plan.field_count, x->plan.max_depth,
+           x->plan.slot_count - 1);
+    if (x->instructions)
+        printf(",\"instructions\":%u,\"verified\":%u", x->instructions, x->verified);
     printf(",\"rules\":");
     size_t rows = 0;
     for (size_t i = 0; i < rules_of(x)->count; i++) {
@@ -289,7 +290,8 @@ const struct p2e_command p2e_explain_command = {
         "what\n"
         "is judged when, which rules are refused and why, and the size of the program (where the\n"
         "privilege to load it is there).\n\n" P2E_CHOICE_HELP
-        "      --json           the same as JSON\n"
+        "      --json           the same as JSON; \"instructions\" and \"verified\" where it was "
+        "loaded\n"
         "      --help           this text\n\n"
         "Exits with 1 if a rule is refused.\n",
     .run = run,

@@ -57,6 +57,8 @@ def test_without_privilege():
     result = explain("b", user=user)
     assert result.returncode == 0, result.stderr
     assert "not loaded here: that needs CAP_BPF and CAP_PERFMON" in result.stdout
+    whole = json.loads(explain("b", options=["--json"], user=user).stdout)
+    assert whole["slots"] == 1 and not {"instructions", "verified"} & set(whole)
 
 
 @pytest.mark.parametrize("options, text", [
