@@ -297,6 +297,17 @@ def test_tools_that_were_named(home):
     assert home.ok("compile", env={"PATH": str(path), **named}) == said(home, "compiled")
 
 
+@pytest.mark.parametrize("given", ["x", "0", "-1", "5x", "0x10", "4000", "99999999999999999999", " 5"])
+def test_seconds_that_are_none(home, given):
+    error = home.fails("compile", env={"P2E_COMPILE_SECONDS": given})
+    assert f'P2E_COMPILE_SECONDS is a number from 1 to 3600, not "{given}"' in error
+
+
+@pytest.mark.parametrize("given", ["", "20", "3600"])
+def test_seconds_that_are_some(home, given):
+    assert home.ok("compile", env={"P2E_COMPILE_SECONDS": given}).endswith(": compiled\n")
+
+
 def test_up_to_date_needs_no_clang(compiled):
     path = tools_without(compiled.folder / "tools", "clang", "llvm-objcopy")
     assert compiled.ok("compile", env={"PATH": str(path)}) == said(compiled, "up to date")
