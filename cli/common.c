@@ -4,11 +4,25 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/nearest.h"
 #include "base/printable.h"
 
 int p2e_read_config(const char *path, struct p2e_config *config, struct p2e_error *err)
 {
     return p2e_config_load(path ? path : p2e_config_find(), config, err);
+}
+
+const struct p2e_filter *p2e_named_filter(const struct p2e_config *config, const char *name,
+                                          struct p2e_error *err)
+{
+    const struct p2e_filter *filter = p2e_config_filter(config, name);
+    if (filter)
+        return filter;
+    const char *near =
+        p2e_nearest(name, config->filters, config->filter_count, sizeof(*config->filters));
+    p2e_error_set(err, "%s has no filter \"%s\"%s%s%s", config->path, name,
+                  near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return NULL;
 }
 
 void p2e_put(FILE *to, const char *text, size_t width)

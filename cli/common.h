@@ -11,6 +11,11 @@
 // Reads `path`, NULL for where a configuration is looked for.
 int p2e_read_config(const char *path, struct p2e_config *config, struct p2e_error *err);
 
+// The filter of that name; NULL, and an error that tells of one that may be meant, when there is
+// none.
+const struct p2e_filter *p2e_named_filter(const struct p2e_config *config, const char *name,
+                                          struct p2e_error *err);
+
 // Prints what others wrote as base/printable.h has it, and blanks up to `width` columns.
 void p2e_put(FILE *to, const char *text, size_t width);
 

@@ -97,9 +97,9 @@ static void add_filter(struct tail *t, const struct p2e_filter *filter)
 
 static int add_named(struct tail *t, const char *name, struct p2e_error *err)
 {
-    const struct p2e_filter *filter = p2e_config_filter(&t->config, name);
+    const struct p2e_filter *filter = p2e_named_filter(&t->config, name, err);
     if (!filter)
-        return p2e_error_set(err, "%s has no filter \"%s\"", t->config.path, name);
+        return -1;
     add_filter(t, filter);
     return 0;
 }

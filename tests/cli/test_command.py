@@ -115,6 +115,16 @@ def test_options_of_the_command_that_is_run(compiled):
     assert compiled.ok("run", "--", "printf", "%s.", "-c") == "-c."
 
 
+# ---- Filters -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("given", [
+    ["load", "nota"], ["tail", "nota"], ["attach", "--pid", "1", "nota"], ["detach", "--pid", "1", "nota"],
+    ["eval", "-f", "nota"], ["explain", "-f", "nota"]])
+def test_filter_that_may_be_meant(home, given):
+    assert home.fails(*given) == f'p2e {given[0]}: {home.conf} has no filter "nota"; did you mean "note"?\n'
+    given[-1] = "elsewhere"
+    assert home.fails(*given) == f'p2e {given[0]}: {home.conf} has no filter "elsewhere"\n'
+
+
 # ---- Config --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("verb", VERBS)
 def test_config_is_missing(home, verb):
