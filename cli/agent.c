@@ -51,9 +51,9 @@ static int run(const struct p2e_command *command, int argc, char **argv)
         status = check_port(command, s.metrics);
     if (status >= 0)
         return status;
-    if (!s.config)
-        s.config = p2e_config_find();
-    return serve(command, &s);
+    struct p2e_error err;
+    s.config = p2e_config_path(s.config, &err);
+    return s.config ? serve(command, &s) : p2e_fail(command, &err);
 }
 
 const struct p2e_command p2e_agent_command = {

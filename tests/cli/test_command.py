@@ -17,8 +17,8 @@ DEFAULT_CONF = pathlib.Path("/etc/p2e/p2e.conf")
 
 def arguments(verb):
     """Enough to get as far as the config."""
-    more = {"run": ["true"], "eval": ["-f", "note"], "attach": ["--pid", "1"], "detach": ["--pid", "1"],
-            "unload": ["--all"]}
+    more = {"run": ["true"], "eval": ["-f", "note"], "explain": ["-f", "note"], "attach": ["--pid", "1"],
+            "detach": ["--pid", "1"], "unload": ["--all"]}
     return [verb, *more.get(verb, [])]
 
 
@@ -132,6 +132,16 @@ def test_config_is_missing(home, verb):
     error = home.fails(first, "-c", home.folder / "none.conf", *rest)
     assert error.startswith(f"p2e {verb}: ")
     assert f"there is no config file {home.folder}/none.conf" in error
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "explain", "agent"])
+@pytest.mark.parametrize("given,said", [
+    ("none.conf", "there is no config file none.conf\n"), ("", "-c needs the name of a file\n"),
+    ("objects", "the config file objects is a directory; name the file, like objects/p2e.conf\n")])
+def test_config_that_is_named_and_none(home, verb, given, said):
+    """The environment has no part in it."""
+    first, *rest = arguments(verb)
+    assert home.fails(first, "-c", given, *rest, cwd=home.folder) == f"p2e {verb}: {said}"
 
 
 @pytest.mark.parametrize("verb", VERBS)
