@@ -174,10 +174,19 @@ static void print_rule(const char *id, const char *expression)
     putchar('\n');
 }
 
+static size_t count_taken(const struct p2e_rules *rules)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < rules->count; i++)
+        count += !rules->rules[i].refused;
+    return count;
+}
+
 static void print_rules(const struct explanation *x)
 {
     const struct p2e_rules *rules = rules_of(x);
-    printf("judges, when the message or its element ends\n");
+    if (count_taken(rules))
+        printf("judges, when the message or its element ends\n");
     for (size_t i = 0; i < rules->count; i++) {
         if (!rules->rules[i].refused)
             print_rule(rules->rules[i].id, P2E_RULE_SHOWN(&rules->rules[i]));
@@ -283,7 +292,7 @@ static int run(const struct p2e_command *command, int argc, char **argv)
 
 const struct p2e_command p2e_explain_command = {
     .name = "explain",
-    .usage = P2E_CHOICE_USAGE "[--json]",
+    .usage = P2E_CHOICE_USAGE "[--max-depth N] [--json]",
     .summary = "tell in words what a filter walks, remembers and judges",
     .help =
         "Prints the plan of a filter: the fields that are walked, what is remembered of them, "

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -31,6 +32,20 @@ def test_words():
         assert line in result.stdout.splitlines()
     assert "refuses" not in result.stdout
     assert "instructions; the verifier looked at" in result.stdout
+
+
+@pytest.mark.parametrize("rules, status", [([], 0), (["nothing > 1"], 1)])
+def test_no_rule_to_judge(rules, status):
+    result = explain(*rules)
+    assert result.returncode == status and "walks\n" in result.stdout
+    assert "judges" not in result.stdout
+
+
+def test_usage_has_every_option_of_a_filter():
+    usage, rest = subprocess.run(
+        [BUILD / "p2e", "explain", "--help"], capture_output=True, text=True).stdout.split("\n", 1)
+    for option in re.findall("^ .*--([a-z-]+) [A-Z]", rest, re.M):
+        assert re.search(rf"\[--{option} |-{option[0]} |--{option} ", usage, re.I), option
 
 
 def test_every_refused_rule_is_told():
