@@ -129,6 +129,8 @@ static void say_decoding(const struct p2e_follow *watch)
 static int open_first(struct tail *t, bool are_named, struct p2e_error *err)
 {
     size_t found = 0;
+    if (p2e_pins_check_dir(t->config.pin_dir, err) < 0)
+        return -1;
     for (size_t i = 0; i < t->watch_count; i++) {
         struct p2e_follow *watch = &t->watches[i];
         int result = p2e_follow_look(watch, err);
@@ -298,7 +300,10 @@ static int run(const struct p2e_command *command, int argc, char **argv)
     if (status >= 0)
         return status;
     _cleanup_(tail_free) struct tail t = {.settings = &s};
-    return run_tail(&t, argv + names, &err) < 0 ? p2e_fail(command, &err) : P2E_EXIT_OK;
+    if (run_tail(&t, argv + names, &err) == 0)
+        return P2E_EXIT_OK;
+    // Of the output, main says it.
+    return ferror(stdout) ? P2E_EXIT_FAILED : p2e_fail(command, &err);
 }
 
 const struct p2e_command p2e_tail_command = {
