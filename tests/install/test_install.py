@@ -83,6 +83,14 @@ def test_installed_command_finds_its_library(home, tmp_path, libdir):
     assert home.json("status", command=command)[0]["state"] == "pinned"
 
 
+def test_configuration_that_the_docs_have_one_install_is_for_all_to_read(tmp_path):
+    """Servers read it, whoever they are."""
+    (step,) = re.findall("`(install .*?)`", (ROOT / "docs/install.md").read_text())
+    step = step.replace("/usr/share/doc/p2e/", f"{ROOT}/config/").replace(" /etc/", f" {tmp_path}/")
+    subprocess.run(step.split(), check=True)
+    assert (tmp_path / "p2e/p2e.conf").stat().st_mode & 0o7777 == 0o644
+
+
 def test_docs_name_the_unit_that_is_installed():
     pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "man").iterdir(), *(ROOT / "contrib/systemd").iterdir()]
     named = {name for page in pages for name in re.findall(r"[\w@-]+\.service\b", page.read_text())}
