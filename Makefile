@@ -78,7 +78,7 @@ include shim/musl/musl.mk
 # ---- Generated sources ---------------------------------------------------------------------------
 DESCRIPTOR_DIR := /usr/include
 .PHONY: generated
-generated: $(BUILD)/gen/descriptor.pb-c.h $(BUILD)/gen/bpf_sources.c
+generated: $(BUILD)/gen/descriptor.pb-c.h $(BUILD)/gen/bpf_sources.c $(BUILD)/gen/width_tables.h
 
 $(BUILD)/gen/descriptor.pb-c.c $(BUILD)/gen/descriptor.pb-c.h &: $(DESCRIPTOR_DIR)/google/protobuf/descriptor.proto
 	$(Q)mkdir -p $(@D)
@@ -98,6 +98,14 @@ $(BUILD)/gen/unicode.c: compiler/unicode.sh $(patsubst %,$(UNICODE_DIR)/%.txt,Un
 	$(Q)mkdir -p $(@D)
 	$(SAY) GEN $@
 	$(Q)sh compiler/unicode.sh $(UNICODE_DIR) > $@.tmp && mv $@.tmp $@
+
+# How wide characters are, for what points at one by a caret.
+WIDTH_TABLES := $(BUILD)/gen/width_tables.h
+$(WIDTH_TABLES): base/width.sh $(patsubst %,$(UNICODE_DIR)/%.txt,UnicodeData EastAsianWidth)
+	$(Q)mkdir -p $(@D)
+	$(SAY) GEN $@
+	$(Q)sh base/width.sh $(UNICODE_DIR) > $@.tmp && mv $@.tmp $@
+$(BUILD)/pic/base/width.o $(MUSL)/base/width.o: $(WIDTH_TABLES)
 
 # Generated code is not ours to warn about.
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c

@@ -1,10 +1,12 @@
 #include "base/printable.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
+#include "base/width.h"
 
 // Beyond ASCII: C1 controls, marks of direction, separators of lines, what has no width and no
 // glyph. The joiners U+200C and U+200D are letters' business, and stay.
@@ -61,10 +63,12 @@ void p2e_printable_add(struct p2e_buffer *out, const char *text)
 size_t p2e_printable_columns(const char *text, size_t size)
 {
     char form[P2E_PRINTABLE_SIZE];
+    uint32_t code;
     size_t columns = 0;
     for (size_t length; size; text += length, size -= length) {
         length = p2e_printable_next(text, size, form);
-        columns += (unsigned char)*form < 0x80 ? strlen(form) : 1;
+        bool is_itself = (unsigned char)*form >= 0x80 && p2e_utf8_decode(text, size, &code);
+        columns += is_itself ? (size_t)p2e_width(code) : strlen(form);
     }
     return columns;
 }

@@ -18,7 +18,8 @@
 size_t p2e_printable_next(const char *text, size_t size, char form[P2E_PRINTABLE_SIZE]);
 
 void p2e_printable_add(struct p2e_buffer *out, const char *text);
-// How many columns those bytes take in that form, one a code point.
+// How many columns those bytes take in that form: none for a combining mark, two for a wide
+// character.
 size_t p2e_printable_columns(const char *text, size_t size);
 
 #endif

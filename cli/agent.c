@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "agent/agent.h"
 #include "agent/service.h"
 
@@ -8,6 +10,16 @@ struct settings {
     const char *config, *socket, *metrics;
     bool takes_objects;
 };
+
+// The kernel would choose one, and nobody would know which. What else is wrong, the service says.
+static int check_port(const struct p2e_command *command, const char *listen)
+{
+    const char *colon = listen ? strrchr(listen, ':') : NULL;
+    const char *port = colon ? colon + 1 : listen;
+    if (port && *port && !port[strspn(port, "0")])
+        return p2e_usage_error(command, "--metrics takes a port from 1 to 65535, not %s", listen);
+    return -1;
+}
 
 static int serve(const struct p2e_command *command, const struct settings *s)
 {
@@ -35,11 +47,13 @@ static int run(const struct p2e_command *command, int argc, char **argv)
         {0},
     };
     int status = p2e_parse_options(command, argc, argv, options, NULL);
+    if (status < 0)
+        status = check_port(command, s.metrics);
     if (status >= 0)
         return status;
-    if (!s.config)
-        s.config = p2e_config_find();
-    return serve(command, &s);
+    struct p2e_error err;
+    s.config = p2e_config_path(s.config, &err);
+    return s.config ? serve(command, &s) : p2e_fail(command, &err);
 }
 
 const struct p2e_command p2e_agent_command = {
@@ -57,8 +71,7 @@ const struct p2e_command p2e_agent_command = {
         "schemas\n"
         "      --socket PATH    hand programs over there to servers that see no bpffs:\n"
         "                       /run/p2e/agent.sock is where they look\n"
-        "      --metrics ADDRESS:PORT\n"
-        "                       answer Prometheus there: /metrics and /healthz\n"
+        "      --metrics ADDRESS:PORT  answer Prometheus there: /metrics and /healthz\n"
         "      --help           this text\n\n"
         "SIGHUP applies now; SIGTERM and SIGINT end it and leave all that is pinned. Servers are\n"
         "filtered whether it lives or not. With $NOTIFY_SOCKET it tells systemd when it is ready.\n"

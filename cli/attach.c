@@ -234,11 +234,9 @@ static int run_with_config(struct request *request, const char *path, const char
     if (p2e_read_config(path, &config, &err) < 0)
         return p2e_fail(request->command, &err);
     request->config = &config;
-    request->filter = filter ? p2e_config_filter(&config, filter) : NULL;
-    if (filter && !request->filter) {
-        p2e_error_set(&err, "%s has no filter \"%s\"", config.path, filter);
+    request->filter = filter ? p2e_named_filter(&config, filter, &err) : NULL;
+    if (filter && !request->filter)
         return p2e_fail(request->command, &err);
-    }
     return run_on_process(request);
 }
 

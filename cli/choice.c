@@ -52,10 +52,8 @@ static int open_configured(const struct p2e_choice *choice, use_filter *use, voi
     _cleanup_(p2e_config_free) struct p2e_config config = {0};
     if (p2e_read_config(choice->config, &config, err) < 0)
         return -1;
-    const struct p2e_filter *filter = p2e_config_filter(&config, choice->filter_name);
-    if (!filter)
-        return p2e_error_set(err, "%s has no filter \"%s\"", config.path, choice->filter_name);
-    return use(context, config.object_dir, filter, err);
+    const struct p2e_filter *filter = p2e_named_filter(&config, choice->filter_name, err);
+    return filter ? use(context, config.object_dir, filter, err) : -1;
 }
 
 static int open_given(const struct p2e_choice *choice, use_filter *use, void *context,

@@ -14,6 +14,7 @@ struct p2e_command {
     const char *usage;   // after "p2e NAME "
     const char *summary; // one line
     const char *help;    // the rest of --help, ended by a newline
+    bool runs_command;   // its operands are a command, with options of that command's own
     int (*run)(const struct p2e_command *command, int argc, char **argv); // an exit status
 };
 

@@ -1,14 +1,50 @@
 #include "cli/common.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buffer.h"
+#include "base/nearest.h"
 #include "base/printable.h"
 
-int p2e_read_config(const char *path, struct p2e_config *config, struct p2e_error *err)
+// What there is to say of a file that an option names is not about the environment.
+const char *p2e_config_path(const char *given, struct p2e_error *err)
 {
-    return p2e_config_load(path ? path : p2e_config_find(), config, err);
+    struct stat st;
+    if (!given)
+        return p2e_config_find();
+    bool is_there = stat(given, &st) == 0;
+    if (!*given)
+        p2e_error_set(err, "-c needs the name of a file");
+    else if (!is_there && errno == ENOENT)
+        p2e_error_set(err, "there is no config file %s", given);
+    else if (is_there && S_ISDIR(st.st_mode))
+        p2e_error_set(err, "the config file %s is a directory; name the file, like %s/p2e.conf",
+                      given, given);
+    else
+        return given;
+    return NULL;
+}
+
+int p2e_read_config(const char *given, struct p2e_config *config, struct p2e_error *err)
+{
+    const char *path = p2e_config_path(given, err);
+    return path ? p2e_config_load(path, config, err) : -1;
+}
+
+const struct p2e_filter *p2e_named_filter(const struct p2e_config *config, const char *name,
+                                          struct p2e_error *err)
+{
+    const struct p2e_filter *filter = p2e_config_filter(config, name);
+    if (filter)
+        return filter;
+    const char *near =
+        p2e_nearest(name, config->filters, config->filter_count, sizeof(*config->filters));
+    p2e_error_set(err, "%s has no filter \"%s\"%s%s%s", config->path, name,
+                  near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return NULL;
 }
 
 void p2e_put(FILE *to, const char *text, size_t width)

@@ -8,8 +8,16 @@
 #include "cli/cli.h"
 #include "config/config.h"
 
-// Reads `path`, NULL for where a configuration is looked for.
-int p2e_read_config(const char *path, struct p2e_config *config, struct p2e_error *err);
+// The configuration's file: `given` by an option, NULL for where one is looked for. NULL and *err
+// where what was given is none.
+const char *p2e_config_path(const char *given, struct p2e_error *err);
+// Reads it.
+int p2e_read_config(const char *given, struct p2e_config *config, struct p2e_error *err);
+
+// The filter of that name; NULL, and an error that tells of one that may be meant, when there is
+// none.
+const struct p2e_filter *p2e_named_filter(const struct p2e_config *config, const char *name,
+                                          struct p2e_error *err);
 
 // Prints what others wrote as base/printable.h has it, and blanks up to `width` columns.
 void p2e_put(FILE *to, const char *text, size_t width);

@@ -174,10 +174,19 @@ static void print_rule(const char *id, const char *expression)
     putchar('\n');
 }
 
+static size_t count_taken(const struct p2e_rules *rules)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < rules->count; i++)
+        count += !rules->rules[i].refused;
+    return count;
+}
+
 static void print_rules(const struct explanation *x)
 {
     const struct p2e_rules *rules = rules_of(x);
-    printf("judges, when the message or its element ends\n");
+    if (count_taken(rules))
+        printf("judges, when the message or its element ends\n");
     for (size_t i = 0; i < rules->count; i++) {
         if (!rules->rules[i].refused)
             print_rule(rules->rules[i].id, P2E_RULE_SHOWN(&rules->rules[i]));
@@ -227,9 +236,10 @@ static void print_json(const struct explanation *x)
 {
     printf("{");
     p2e_json_text("message", x->plan.message->full_name, true);
-    printf(",\"fields\":%zu,\"max_depth\":%u,\"slots\":%u,\"instructions\":%u,\"verified\":%u",
-           x->plan.field_count, x->plan.max_depth, x->plan.slot_count - 1, x->instructions,
-           x->verified);
+    printf(",\"fields\":%zu,\"max_depth\":%u,\"slots\":%u", x->plan.field_count, x->plan.max_depth,
+           x->plan.slot_count - 1);
+    if (x->instructions)
+        printf(",\"instructions\":%u,\"verified\":%u", x->instructions, x->verified);
     printf(",\"rules\":");
     size_t rows = 0;
     for (size_t i = 0; i < rules_of(x)->count; i++) {
@@ -282,14 +292,15 @@ static int run(const struct p2e_command *command, int argc, char **argv)
 
 const struct p2e_command p2e_explain_command = {
     .name = "explain",
-    .usage = P2E_CHOICE_USAGE "[--json]",
+    .usage = P2E_CHOICE_USAGE "[--max-depth N] [--json]",
     .summary = "tell in words what a filter walks, remembers and judges",
     .help =
         "Prints the plan of a filter: the fields that are walked, what is remembered of them, "
         "what\n"
         "is judged when, which rules are refused and why, and the size of the program (where the\n"
         "privilege to load it is there).\n\n" P2E_CHOICE_HELP
-        "      --json           the same as JSON\n"
+        "      --json           the same as JSON; \"instructions\" and \"verified\" where it was "
+        "loaded\n"
         "      --help           this text\n\n"
         "Exits with 1 if a rule is refused.\n",
     .run = run,

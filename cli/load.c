@@ -3,7 +3,6 @@
 
 #include "agent/apply.h"
 #include "base/cleanup.h"
-#include "base/nearest.h"
 #include "cli/common.h"
 #include "cli/json.h"
 #include "cli/options.h"
@@ -55,12 +54,8 @@ static bool is_meant(const struct work *w, const char *filter)
 static int check_names(const struct work *w, struct p2e_error *err)
 {
     for (int i = 0; i < w->name_count; i++) {
-        if (p2e_config_filter(&w->config, w->names[i]))
-            continue;
-        const char *near = p2e_nearest(w->names[i], w->config.filters, w->config.filter_count,
-                                       sizeof(*w->config.filters));
-        return p2e_error_set(err, "%s has no filter \"%s\"%s%s%s", w->config.path, w->names[i],
-                             near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        if (!p2e_named_filter(&w->config, w->names[i], err))
+            return -1;
     }
     return 0;
 }

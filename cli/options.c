@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 // What getopt_long takes; the index of an option is its row's.
 struct parser {
@@ -10,15 +11,18 @@ struct parser {
     char shorts[2 * P2E_OPTIONS_MAX + 8];
 };
 
+#define OPERAND       1 // getopt's own
 #define HELP          1000
 #define ROW(i)        (2000 + (i))
 #define IS_ROW(value) ((value) >= 2000)
 
-static void prepare(struct parser *parser, const struct p2e_option *options, bool operands)
+// With "-" operands come in their turn whatever POSIXLY_CORRECT says, with "+" the first is the
+// end.
+static void prepare(struct parser *parser, const struct p2e_option *options, bool stops_at_operand)
 {
     int i = 0;
     char *shorts = parser->shorts;
-    shorts += sprintf(shorts, "%s:h", operands ? "+" : "");
+    shorts += sprintf(shorts, "%s:h", stops_at_operand ? "+" : "-");
     for (; options[i].name; i++) {
         int argument = options[i].flag ? no_argument : required_argument;
         parser->longs[i] = (struct option){options[i].name, argument, NULL, ROW(i)};
@@ -79,15 +83,28 @@ void p2e_option_list_free(struct p2e_option_list *list)
     *list = (struct p2e_option_list){0};
 }
 
+// Operands are put at the front of argv, which has been read, and in the end before those that were
+// not looked at. Returns where they begin then.
+static int gather(char **argv, int count)
+{
+    int first = optind - count;
+    memmove(argv + first, argv + 1, (size_t)count * sizeof(*argv));
+    return first;
+}
+
 int p2e_parse_options(const struct p2e_command *command, int argc, char **argv,
                       const struct p2e_option *options, int *operands)
 {
     struct parser parser;
-    int found, status = -1;
-    prepare(&parser, options, operands != NULL);
+    int found, count = 0, status = -1;
+    prepare(&parser, options, command->runs_command);
     opterr = 0;
     while (status < 0 &&
            (found = getopt_long(argc, argv, parser.shorts, parser.longs, NULL)) != -1) {
+        if (found == OPERAND) {
+            argv[++count] = optarg;
+            continue;
+        }
         const struct p2e_option *row = find_row(options, found);
         if (found == HELP || found == 'h')
             return p2e_print_help(command);
@@ -95,9 +112,10 @@ int p2e_parse_options(const struct p2e_command *command, int argc, char **argv,
     }
     if (status >= 0)
         return status;
+    int first = gather(argv, count);
     if (operands)
-        *operands = optind;
-    else if (optind < argc)
-        return p2e_usage_error(command, "unexpected argument %s", argv[optind]);
+        *operands = first;
+    else if (first < argc)
+        return p2e_usage_error(command, "unexpected argument %s", argv[first]);
     return -1;
 }

@@ -296,5 +296,6 @@ const struct p2e_command p2e_run_command = {
         "beforehand: a static or set-user-ID binary, no privilege to load and nothing pinned.\n\n"
         "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf)\n"
         "      --help           this text\n",
+    .runs_command = true,
     .run = run,
 };

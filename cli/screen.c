@@ -9,6 +9,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/printable.h"
+
 #define ENTER      "\033[?1049h\033[?25l" // the alternate screen, no cursor
 #define LEAVE      "\033[?25h\033[?1049l"
 #define HOME       "\033[H"
@@ -82,16 +84,19 @@ void p2e_screen_close(struct p2e_screen *screen)
 }
 
 // ---- Showing ------------------------------------------------------------------------------------
-// How many bytes of a line fit, where each character takes one column.
+// How many bytes of a line fit. It is printable, so that each character is its own form.
 static size_t fitting(const char *line, size_t size, int columns)
 {
-    size_t i = 0;
-    for (; i < size; i++) {
-        bool begins = ((unsigned char)line[i] & 0xc0) != 0x80;
-        if (begins && columns-- == 0)
+    char form[P2E_PRINTABLE_SIZE];
+    size_t fits = 0;
+    while (fits < size) {
+        size_t length = p2e_printable_next(line + fits, size - fits, form);
+        columns -= (int)p2e_printable_columns(line + fits, length);
+        if (columns < 0)
             break;
+        fits += length;
     }
-    return i;
+    return fits;
 }
 
 void p2e_screen_show(const struct p2e_screen *screen, const char *page)

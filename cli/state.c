@@ -78,11 +78,12 @@ static void compare(const struct p2e_config *config, const struct p2e_filter *fi
                     int options_fd, struct p2e_state *state)
 {
     struct p2e_options options;
-    if (p2e_options_read(options_fd, &options, &state->err) < 0)
+    if (p2e_options_read(options_fd, &options, &state->err) < 0) {
         set_broken(state);
-    else
-        state->agreement =
-            p2e_filter_agreement(config, filter, &state->description, &options, true);
+        return;
+    }
+    state->is_monitor = options.monitor;
+    state->agreement = p2e_filter_agreement(config, filter, &state->description, &options, true);
 }
 
 static void read_pins(const struct p2e_config *config, const char *name,
@@ -103,7 +104,7 @@ static void read_pins(const struct p2e_config *config, const char *name,
 void p2e_state_read(const struct p2e_config *config, const char *name,
                     const struct p2e_filter *filter, struct p2e_state *state)
 {
-    *state = (struct p2e_state){0};
+    *state = (struct p2e_state){.is_monitor = filter && filter->mode == P2E_MONITOR};
     read_pins(config, name, filter, state);
     if (filter)
         read_object(config, filter, state);

@@ -18,6 +18,7 @@ struct p2e_state {
     uint32_t counting;  // what tells these counters from those of another program; 0 for none
     bool has_error;
     bool hides_counters;
+    bool is_monitor;              // of what is pinned, else of what is asked for
     enum p2e_agreement agreement; // of what is pinned, else of the object, with what is asked for
 };
 

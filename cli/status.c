@@ -91,10 +91,10 @@ static void print_rule(const char *id, const char *expression)
     putchar('\n');
 }
 
-static void print_counters(const struct p2e_filter *filter, const struct p2e_state *state)
+static void print_counters(const struct p2e_state *state)
 {
     printf("    %12" PRIu64 " passed\n    %12" PRIu64 " %s\n", state->counters[P2E_COUNT_PASSED],
-           p2e_state_dropped(state), filter->mode == P2E_MONITOR ? "would drop" : "dropped");
+           p2e_state_dropped(state), state->is_monitor ? "would drop" : "dropped");
     for (uint32_t i = P2E_COUNT_MALFORMED; i < P2E_COUNT_RULES; i++) {
         if (state->counters[i])
             printf("    %12" PRIu64 "   %s\n", state->counters[i], p2e_reasons[i]);
@@ -145,13 +145,13 @@ static void print_text(const struct p2e_filter *filter, const char *place,
     printf("%-16s %-9s ", filter->name, p2e_transport_name(filter->transport));
     p2e_put(stdout, place, 24);
     printf(" %s%s%s\n", state->where, disagreements[state->agreement],
-           filter->mode == P2E_MONITOR ? ", monitor" : "");
+           state->is_monitor ? ", monitor" : "");
     if (state->has_error)
         printf("    %s\n", state->err.text);
     print_object(state);
     print_rows(rows, filter);
     if (state->counters)
-        print_counters(filter, state);
+        print_counters(state);
     else if (state->hides_counters)
         printf("    counters are for root: run p2e status as root\n");
 }
@@ -209,7 +209,7 @@ static void print_json(const struct p2e_config *config, const struct p2e_filter 
     p2e_json_text("filter", filter->name, true);
     p2e_json_text("transport", p2e_transport_name(filter->transport), false);
     p2e_json_text("socket", place, false);
-    p2e_json_text("mode", filter->mode == P2E_MONITOR ? "monitor" : "enforce", false);
+    p2e_json_text("mode", state->is_monitor ? "monitor" : "enforce", false);
     p2e_json_text("state", state->where, false);
     printf(",\"stale\":%s", state->agreement == P2E_AGREES ? "false" : "true");
     p2e_json_text("object", state->object, false);

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -63,28 +62,9 @@ static int parse_format(const struct p2e_command *command, struct settings *s)
     return p2e_usage_error(command, "--format is text, json or hex, not %s", s->format_name);
 }
 
-// Options and names in any order: parsing ends at a name, and goes on behind it. `names` has room
-// for all of argv and is ended by NULL.
-static int parse_mixed(const struct p2e_command *command, int argc, char **argv,
-                       const struct p2e_option *options, char **names)
-{
-    for (;;) {
-        int operand, status;
-        optind = 0; // begins anew
-        status = p2e_parse_options(command, argc, argv, options, &operand);
-        if (status >= 0)
-            return status;
-        *names = operand < argc ? argv[operand] : NULL;
-        if (!*names++)
-            return -1;
-        argc -= operand;
-        argv += operand;
-    }
-}
-
 // -1: go on; else an exit status.
 static int parse(const struct p2e_command *command, int argc, char **argv, struct settings *s,
-                 char **names)
+                 int *names)
 {
     const struct p2e_option options[] = {
         {.name = "config", .letter = 'c', .value = &s->config},
@@ -96,7 +76,7 @@ static int parse(const struct p2e_command *command, int argc, char **argv, struc
         {0},
     };
     s->rate = RATE_DEFAULT;
-    int status = parse_mixed(command, argc, argv, options, names);
+    int status = p2e_parse_options(command, argc, argv, options, names);
     if (status < 0)
         status = parse_number(command, "rate", s->rate_text, RATE_MAX, &s->rate);
     if (status < 0)
@@ -117,9 +97,9 @@ static void add_filter(struct tail *t, const struct p2e_filter *filter)
 
 static int add_named(struct tail *t, const char *name, struct p2e_error *err)
 {
-    const struct p2e_filter *filter = p2e_config_filter(&t->config, name);
+    const struct p2e_filter *filter = p2e_named_filter(&t->config, name, err);
     if (!filter)
-        return p2e_error_set(err, "%s has no filter \"%s\"", t->config.path, name);
+        return -1;
     add_filter(t, filter);
     return 0;
 }
@@ -149,6 +129,8 @@ static void say_decoding(const struct p2e_follow *watch)
 static int open_first(struct tail *t, bool are_named, struct p2e_error *err)
 {
     size_t found = 0;
+    if (p2e_pins_check_dir(t->config.pin_dir, err) < 0)
+        return -1;
     for (size_t i = 0; i < t->watch_count; i++) {
         struct p2e_follow *watch = &t->watches[i];
         int result = p2e_follow_look(watch, err);
@@ -314,12 +296,14 @@ static int run(const struct p2e_command *command, int argc, char **argv)
 {
     struct settings s = {0};
     struct p2e_error err;
-    char *names[argc + 1];
-    int status = parse(command, argc, argv, &s, names);
+    int names, status = parse(command, argc, argv, &s, &names);
     if (status >= 0)
         return status;
     _cleanup_(tail_free) struct tail t = {.settings = &s};
-    return run_tail(&t, names, &err) < 0 ? p2e_fail(command, &err) : P2E_EXIT_OK;
+    if (run_tail(&t, argv + names, &err) == 0)
+        return P2E_EXIT_OK;
+    // Of the output, main says it.
+    return ferror(stdout) ? P2E_EXIT_FAILED : p2e_fail(command, &err);
 }
 
 const struct p2e_command p2e_tail_command = {

@@ -14,6 +14,8 @@
 
 #define SHOWN_REASONS 3 // on the screen; a log has them all
 #define OTHER_ROWS    4 // the heading and the sums
+#define NAME_MOST     20
+#define STATE_WIDTH   7 // "monitor"; what is longer has no numbers behind it
 
 struct top {
     const struct p2e_command *command;
@@ -55,7 +57,7 @@ static const char *state_name(const struct p2e_rates *rates)
         return state->where;
     if (state->agreement != P2E_AGREES)
         return "stale";
-    return rates->filter->mode == P2E_MONITOR ? "monitor" : "pinned";
+    return state->is_monitor ? "monitor" : "pinned";
 }
 
 static void add_time(struct p2e_buffer *b)
@@ -74,40 +76,61 @@ static bool is_counting(const struct p2e_rates *rates)
 }
 
 // ---- A page -------------------------------------------------------------------------------------
-static void add_numbers(struct p2e_buffer *b, double passed, double dropped)
+// Of the names, as far as they leave room for the reasons on a terminal of 80 columns.
+static int name_width(const struct p2e_config *config)
 {
-    add_rate(b, passed + dropped, 10);
-    add_rate(b, passed, 10);
-    add_rate(b, dropped, 10);
+    size_t width = strlen("FILTER");
+    for (size_t i = 0; i < config->filter_count; i++) {
+        size_t length = strlen(config->filters[i].name);
+        width = length > width ? length : width;
+    }
+    return width < NAME_MOST ? (int)width : NAME_MOST;
 }
 
-static void add_row(struct p2e_buffer *b, const struct p2e_rates *rates)
+static void add_numbers(struct p2e_buffer *b, double passed, double dropped, unsigned long all)
 {
-    p2e_buffer_printf(b, "%-20s %-12s", rates->filter->name, state_name(rates));
+    const double rates[] = {passed + dropped, passed, dropped};
+    for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+        p2e_buffer_puts(b, " ");
+        add_rate(b, rates[i], 7);
+    }
+    p2e_buffer_printf(b, " %10lu", all);
+}
+
+static void add_heading(struct p2e_buffer *b, int width)
+{
+    p2e_buffer_printf(b, "%-*s %-*s %7s %7s %7s %10s  %s\n", width, "FILTER", STATE_WIDTH, "STATE",
+                      "IN/s", "PASS/s", "DROP/s", "DROPPED", "WHY");
+}
+
+static void add_row(struct p2e_buffer *b, const struct p2e_rates *rates, int width)
+{
+    p2e_buffer_printf(b, "%-*s %-*s", width, rates->filter->name, STATE_WIDTH, state_name(rates));
     if (!is_counting(rates)) {
         p2e_buffer_puts(b, " ");
         add_error(b, &rates->state);
         p2e_buffer_puts(b, "\n");
         return;
     }
-    add_numbers(b, rates->passed, rates->dropped);
-    p2e_buffer_printf(b, "%14lu  ", (unsigned long)p2e_state_dropped(&rates->state));
+    add_numbers(b, rates->passed, rates->dropped, p2e_state_dropped(&rates->state));
+    p2e_buffer_puts(b, "  ");
     add_reasons(b, rates, SHOWN_REASONS, ", ");
     p2e_buffer_puts(b, "\n");
 }
 
 // The filters that fit between the heading and the sums.
-static void add_rows(struct p2e_buffer *b, const struct p2e_sampler *sampler, size_t most)
+static void add_rows(struct p2e_buffer *b, const struct p2e_sampler *sampler, int width,
+                     size_t most)
 {
     size_t count = sampler->config->filter_count;
     size_t shown = count <= most ? count : most ? most - 1 : 0;
     for (size_t i = 0; i < shown; i++)
-        add_row(b, &sampler->rates[i]);
+        add_row(b, &sampler->rates[i], width);
     if (shown < count)
         p2e_buffer_printf(b, "… and %zu more\n", count - shown);
 }
 
-static void add_sums(struct p2e_buffer *b, const struct p2e_sampler *sampler)
+static void add_sums(struct p2e_buffer *b, const struct p2e_sampler *sampler, int width)
 {
     double passed = 0, dropped = 0;
     unsigned long all = 0;
@@ -119,21 +142,22 @@ static void add_sums(struct p2e_buffer *b, const struct p2e_sampler *sampler)
         dropped += rates->dropped;
         all += p2e_state_dropped(&rates->state);
     }
-    p2e_buffer_printf(b, "%-33s", "total");
-    add_numbers(b, passed, dropped);
-    p2e_buffer_printf(b, "%14lu\n", all);
+    p2e_buffer_printf(b, "%-*s", width + 1 + STATE_WIDTH, "total");
+    add_numbers(b, passed, dropped, all);
+    p2e_buffer_puts(b, "\n");
 }
 
 static void show_page(const struct top *top, const struct p2e_screen *screen)
 {
     _cleanup_(p2e_buffer_free) struct p2e_buffer b = {0};
+    int width = name_width(top->sampler.config);
     p2e_buffer_puts(&b, "p2e top  ");
     add_time(&b);
     p2e_buffer_printf(&b, "  every %g s, messages a second; q ends it\n\n", top->interval);
-    p2e_buffer_printf(&b, "%-20s %-12s%10s%10s%10s%14s  %s\n", "FILTER", "STATE", "IN/s",
-                      "PASSED/s", "DROPPED/s", "DROPPED", "WHY");
-    add_rows(&b, &top->sampler, screen->rows > OTHER_ROWS ? (size_t)screen->rows - OTHER_ROWS : 0);
-    add_sums(&b, &top->sampler);
+    add_heading(&b, width);
+    add_rows(&b, &top->sampler, width,
+             screen->rows > OTHER_ROWS ? (size_t)screen->rows - OTHER_ROWS : 0);
+    add_sums(&b, &top->sampler, width);
     if (!b.failed)
         p2e_screen_show(screen, b.data);
 }

@@ -14,7 +14,8 @@
 
 #include "base/cleanup.h"
 
-#define SAID_MAX 16384
+#define SAID_MAX         16384
+#define SECONDS_VARIABLE "P2E_COMPILE_SECONDS"
 
 extern char **environ;
 
@@ -48,11 +49,28 @@ static int spawn(char *const argv[], int input, int said, pid_t *pid)
     return code;
 }
 
+// 0 where it is no number in the range.
+static unsigned parse_seconds(const char *given)
+{
+    size_t digits = strspn(given, "0123456789");
+    unsigned long seconds = given[digits] ? 0 : strtoul(given, NULL, 10);
+    return seconds <= P2E_PROCESS_SECONDS_MOST ? (unsigned)seconds : 0;
+}
+
 unsigned p2e_process_seconds(void)
 {
-    const char *given = getenv("P2E_COMPILE_SECONDS");
-    unsigned long seconds = given ? strtoul(given, NULL, 10) : 0;
-    return seconds >= 1 && seconds <= 3600 ? (unsigned)seconds : P2E_PROCESS_SECONDS;
+    const char *given = getenv(SECONDS_VARIABLE);
+    unsigned seconds = given ? parse_seconds(given) : 0;
+    return seconds ? seconds : P2E_PROCESS_SECONDS;
+}
+
+static int check_seconds(struct p2e_error *err)
+{
+    const char *given = getenv(SECONDS_VARIABLE);
+    if (!given || !*given || parse_seconds(given))
+        return 0;
+    return p2e_error_set(err, SECONDS_VARIABLE " is a number from 1 to %d, not \"%s\"",
+                         P2E_PROCESS_SECONDS_MOST, given);
 }
 
 // What is handed to a tool may make it work for hours. It has begun already, and may have ended.
@@ -114,6 +132,8 @@ int p2e_process_run(char *const argv[], const char *remedy, const void *input, s
 {
     int ends[2];
     pid_t pid;
+    if (check_seconds(err) < 0)
+        return -1;
     _cleanup_fd_ int from = input_file(input, input_size, err);
     if (from < 0)
         return -1;

@@ -8,14 +8,16 @@
 #include "base/error.h"
 
 // What a tool may use: seconds of CPU time, bytes of memory.
-#define P2E_PROCESS_SECONDS 3
+#define P2E_PROCESS_SECONDS      3
+#define P2E_PROCESS_SECONDS_MOST 3600
 #ifndef __SANITIZE_ADDRESS__
 #define P2E_PROCESS_MEMORY ((size_t)400 << 20)
 #else // which comes along into the tools, and whose shadow counts
 #define P2E_PROCESS_MEMORY ((size_t)1 << 60)
 #endif
 
-// The seconds: $P2E_COMPILE_SECONDS where that is a number from 1 to 3600.
+// The seconds: $P2E_COMPILE_SECONDS, where that is set. What is no number from 1 to
+// P2E_PROCESS_SECONDS_MOST is an error of p2e_process_run.
 unsigned p2e_process_seconds(void);
 
 // Runs argv[0], found through PATH, with `input` as its standard input (NULL: empty) and nothing on

@@ -77,6 +77,52 @@ static int check_folder(const char *folder, struct p2e_error *err)
     return 0;
 }
 
+// ---- What helps ---------------------------------------------------------------------------------
+static const char *skip_comments(const char *at)
+{
+    for (;;) {
+        const char *end;
+        at += strspn(at, " \t\r\n\v\f");
+        if (!strncmp(at, "//", 2))
+            at += strcspn(at, "\n");
+        else if (!strncmp(at, "/*", 2) && (end = strstr(at + 2, "*/")))
+            at = end + 2;
+        else
+            return at;
+    }
+}
+
+static bool begins_with_edition(const char *path)
+{
+    _cleanup_(p2e_buffer_free) struct p2e_buffer text = {0};
+    struct p2e_error ignored;
+    if (p2e_file_read(path, P2E_SCHEMA_SIZE_MAX, &text, &ignored) < 0 || !text.data)
+        return false;
+    const char *at = skip_comments(text.data);
+    return !strncmp(at, "edition", 7) && *skip_comments(at + 7) == '=';
+}
+
+// One that knows editions finds no fault with their statement, whatever else it refuses.
+static bool misses_syntax(const char *path, const char *said)
+{
+    const char *slash = strrchr(path, '/');
+    char text[512];
+    snprintf(text, sizeof(text), "No syntax specified for the proto file: %s.",
+             slash ? slash + 1 : path);
+    return strstr(said, text);
+}
+
+static const char *advice(const char *path, const char *said)
+{
+    if (misses_syntax(path, said) && begins_with_edition(path))
+        return "\nthis protoc is too old for editions; take a newer one (P2E_PROTOC), or give a "
+               "FileDescriptorSet that a newer one wrote";
+    if (strstr(said, ": File not found."))
+        return "\nimports are looked for in the file's own folder and in those of the filter's "
+               "\"include\" (-I DIR of p2e eval and p2e explain)";
+    return "";
+}
+
 // ---- The process --------------------------------------------------------------------------------
 static int run(const char *path, char **arguments, struct p2e_error *err)
 {
@@ -88,7 +134,8 @@ static int run(const char *path, char **arguments, struct p2e_error *err)
     if (status <= 0)
         return status;
     if (said.size > 0)
-        return p2e_error_set(err, "protoc refuses \"%s\":\n%.*s", path, STDERR_MAX, said.data);
+        return p2e_error_set(err, "protoc refuses \"%s\":\n%.*s%s", path, STDERR_MAX, said.data,
+                             advice(path, said.data));
     return p2e_error_set(err, "protoc failed on \"%s\" without a word (status %d)", path, status);
 }
 

@@ -92,6 +92,9 @@ int p2e_pins_replace(const char *pin_dir, const char *name, const struct p2e_han
 // emptied. In monitor mode they receive everything.
 int p2e_pins_remove(const char *pin_dir, const char *name, struct p2e_error *err);
 
+// 1: pin_dir is there; 0: it is not, and can be; -1: it is not on a bpffs, or not trusted.
+int p2e_pins_check_dir(const char *pin_dir, struct p2e_error *err);
+
 // The names of the filters pinned in pin_dir, ascending; none where there is no such folder. The
 // caller frees with p2e_names_free.
 struct p2e_names {

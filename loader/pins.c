@@ -148,17 +148,24 @@ static int no_bpffs(const char *path, struct p2e_error *err)
                          path);
 }
 
-int p2e_pins_make_dir(const char *pin_dir, struct p2e_error *err)
+int p2e_pins_check_dir(const char *pin_dir, struct p2e_error *err)
 {
     _cleanup_free_ char *copy = strdup(pin_dir);
     int found = p2e_folder_check(pin_dir, err);
 
     if (found)
-        return found > 0 ? 0 : -1;
+        return found;
     if (!copy)
         return p2e_error_set(err, "out of memory");
-    if (!is_bpffs(dirname(copy)))
-        return no_bpffs(pin_dir, err);
+    return is_bpffs(dirname(copy)) ? 0 : no_bpffs(pin_dir, err);
+}
+
+int p2e_pins_make_dir(const char *pin_dir, struct p2e_error *err)
+{
+    int found = p2e_pins_check_dir(pin_dir, err);
+
+    if (found)
+        return found > 0 ? 0 : -1;
     // chmod: the umask may have taken what others need to open the pins.
     if (mkdir(pin_dir, 0755) && errno != EEXIST)
         return p2e_error_set(err, "cannot make pin folder %s: %m", pin_dir);

@@ -167,6 +167,12 @@ def test_metrics_count_reloads(home):
         assert get(port, "/healthz")[0] == 200
 
 
+@pytest.mark.parametrize("listen", ["0", "127.0.0.1:0", "[::1]:00"])
+def test_a_port_that_nobody_would_know(home, listen):
+    error = home.fails("agent", "--metrics", listen, status=2)
+    assert error.startswith(f"p2e agent: --metrics takes a port from 1 to 65535, not {listen}\n")
+
+
 def test_an_address_that_is_taken(home):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -14,7 +14,7 @@ static const struct {
 } texts[] = {
     {"", "", 0},
     {"a\\x1b \"~", "a\\x1b \"~", 8},
-    {"äöü € 𝄞 日本", "äöü € 𝄞 日本", 10},
+    {"äöü € 𝄞 日本", "äöü € 𝄞 日本", 12},
     {"a\tb\nc\r", "a b c ", 6},
     {"\033[31m", "\\x1b[31m", 8},
     {"\1\a\x7f", "\\x01\\x07\\x7f", 12},
@@ -22,7 +22,14 @@ static const struct {
     {"\u061c\u200e\u200f", "\\u061c\\u200e\\u200f", 18},              // marks of direction
     {"\u202a\u202e\u2066\u2069", "\\u202a\\u202e\\u2066\\u2069", 24}, // embeddings and isolates
     {"\u2028\ufeff\u200b", "\\u2028\\ufeff\\u200b", 18},
-    {"\u2027\u202f\u200d", "\u2027\u202f\u200d", 3}, // their neighbours stay
+    {"\u2027\u202f\u200d", "\u2027\u202f\u200d", 2}, // their neighbours stay; the last is a joiner
+    {"日本語", "日本語", 6},
+    {"e\u0301", "e\u0301", 1},
+    {"e\u0301\u0323o\u0308", "e\u0301\u0323o\u0308", 2},
+    {"ｶﾅ ＡＢ", "ｶﾅ ＡＢ", 7},                       // halfwidth and fullwidth
+    {"\u1112\u1161\u11ab", "\u1112\u1161\u11ab", 2}, // a syllable of Hangul
+    {"한국", "한국", 4},
+    {"😀", "😀", 2},
     {"\U000e0041", "\\U000e0041", 10},
     {"\x9b\xff", "\\x9b\\xff", 8},
     {"\xc3", "\\xc3", 4},                    // cut short

@@ -17,8 +17,8 @@ DEFAULT_CONF = pathlib.Path("/etc/p2e/p2e.conf")
 
 def arguments(verb):
     """Enough to get as far as the config."""
-    more = {"run": ["true"], "eval": ["-f", "note"], "attach": ["--pid", "1"], "detach": ["--pid", "1"],
-            "unload": ["--all"]}
+    more = {"run": ["true"], "eval": ["-f", "note"], "explain": ["-f", "note"], "attach": ["--pid", "1"],
+            "detach": ["--pid", "1"], "unload": ["--all"]}
     return [verb, *more.get(verb, [])]
 
 
@@ -95,6 +95,36 @@ def test_operand_that_nobody_asked_for(home, verb):
     assert "unexpected argument extra" in home.fails(verb, "extra", status=2)
 
 
+@pytest.mark.parametrize("env", [{}, {"POSIXLY_CORRECT": "1"}])
+@pytest.mark.parametrize("verb", ["load", "unload", "attach", "detach", "tail"])
+def test_options_behind_operands(home, verb, env):
+    before = ["--pid", os.getpid()] if verb in ("attach", "detach") else []
+    error = home.fails(verb, *before, "note", "-c", home.folder / "none.conf", env=env)
+    assert f"there is no config file {home.folder}/none.conf" in error
+
+
+@pytest.mark.parametrize("env", [{}, {"POSIXLY_CORRECT": "1"}])
+def test_options_between_operands(home, env):
+    home.configure()
+    error = home.fails("unload", "a", "-c", home.conf, "b", "--", "-c", "c", env={**env, "P2E_CONFIG": "/none"})
+    assert re.findall('filter "(.*)" is not pinned', error) == ["a", "b", "-c", "c"]
+
+
+def test_options_of_the_command_that_is_run(compiled):
+    assert compiled.ok("run", "printf", "%s.", "-c", "--", "--help") == "-c.--.--help."
+    assert compiled.ok("run", "--", "printf", "%s.", "-c") == "-c."
+
+
+# ---- Filters -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("given", [
+    ["load", "nota"], ["tail", "nota"], ["attach", "--pid", "1", "nota"], ["detach", "--pid", "1", "nota"],
+    ["eval", "-f", "nota"], ["explain", "-f", "nota"]])
+def test_filter_that_may_be_meant(home, given):
+    assert home.fails(*given) == f'p2e {given[0]}: {home.conf} has no filter "nota"; did you mean "note"?\n'
+    given[-1] = "elsewhere"
+    assert home.fails(*given) == f'p2e {given[0]}: {home.conf} has no filter "elsewhere"\n'
+
+
 # ---- Config --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("verb", VERBS)
 def test_config_is_missing(home, verb):
@@ -102,6 +132,16 @@ def test_config_is_missing(home, verb):
     error = home.fails(first, "-c", home.folder / "none.conf", *rest)
     assert error.startswith(f"p2e {verb}: ")
     assert f"there is no config file {home.folder}/none.conf" in error
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "explain", "agent"])
+@pytest.mark.parametrize("given,said", [
+    ("none.conf", "there is no config file none.conf\n"), ("", "-c needs the name of a file\n"),
+    ("objects", "the config file objects is a directory; name the file, like objects/p2e.conf\n")])
+def test_config_that_is_named_and_none(home, verb, given, said):
+    """The environment has no part in it."""
+    first, *rest = arguments(verb)
+    assert home.fails(first, "-c", given, *rest, cwd=home.folder) == f"p2e {verb}: {said}"
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -230,6 +230,37 @@ def test_schema_that_protoc_refuses(compiled):
     assert_left_alone(compiled, before)
 
 
+PROTOCS = {
+    "older": """#!/bin/sh
+echo '[libprotobuf WARNING google/protobuf/compiler/parser.cc:646] No syntax specified for the proto file: note.proto.' >&2
+echo 'note.proto:1:1: Expected top-level statement (e.g. "message").' >&2
+exit 1
+""",
+    "newer": """#!/bin/sh
+echo 'note.proto:4:3: "int33" is not defined.' >&2
+exit 1
+""",
+}
+
+
+@pytest.mark.parametrize("before", ["", "// edition\n/* of\nothers */ "])
+@pytest.mark.parametrize("protoc,edition,old", [
+    ("older", 'edition = "2023";', True), ("older", "edition\t=", True), ("newer", 'edition = "2023";', False),
+    ("older", "editions = 1;", False), ("older", "message edition {}", False)])
+def test_protoc_that_knows_no_editions(home, before, protoc, edition, old):
+    tool = home.write("protoc", PROTOCS[protoc], mode=0o755)
+    home.write("note.proto", f"{before}{edition}\n")
+    error = home.fails("compile", env={"P2E_PROTOC": str(tool)})
+    assert "note.proto:" in error
+    assert ("this protoc is too old for editions" in error and "FileDescriptorSet" in error) == old
+
+
+def test_import_that_is_not_found(home):
+    home.write("note.proto", PROTO.replace("package", 'import "other.proto";\npackage'))
+    error = home.fails("compile")
+    assert "other.proto: File not found." in error and '"include" (-I DIR ' in error
+
+
 def test_others_are_compiled_all_the_same(compiled):
     compiled.configure(
         bad={"path": "@bad", "rules": ["none"]}, note={}, worse={"path": "@worse", "message": "a.B"}
@@ -295,6 +326,17 @@ def test_tools_that_were_named(home):
     path = tools_without(home.folder / "tools", "clang", "protoc")
     named = {f"P2E_{tool.upper()}": shutil.which(tool) for tool in ("clang", "protoc")}
     assert home.ok("compile", env={"PATH": str(path), **named}) == said(home, "compiled")
+
+
+@pytest.mark.parametrize("given", ["x", "0", "-1", "5x", "0x10", "4000", "99999999999999999999", " 5"])
+def test_seconds_that_are_none(home, given):
+    error = home.fails("compile", env={"P2E_COMPILE_SECONDS": given})
+    assert f'P2E_COMPILE_SECONDS is a number from 1 to 3600, not "{given}"' in error
+
+
+@pytest.mark.parametrize("given", ["", "20", "3600"])
+def test_seconds_that_are_some(home, given):
+    assert home.ok("compile", env={"P2E_COMPILE_SECONDS": given}).endswith(": compiled\n")
 
 
 def test_up_to_date_needs_no_clang(compiled):

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -33,6 +34,20 @@ def test_words():
     assert "instructions; the verifier looked at" in result.stdout
 
 
+@pytest.mark.parametrize("rules, status", [([], 0), (["nothing > 1"], 1)])
+def test_no_rule_to_judge(rules, status):
+    result = explain(*rules)
+    assert result.returncode == status and "walks\n" in result.stdout
+    assert "judges" not in result.stdout
+
+
+def test_usage_has_every_option_of_a_filter():
+    usage, rest = subprocess.run(
+        [BUILD / "p2e", "explain", "--help"], capture_output=True, text=True).stdout.split("\n", 1)
+    for option in re.findall("^ .*--([a-z-]+) [A-Z]", rest, re.M):
+        assert re.search(rf"\[--{option} |-{option[0]} |--{option} ", usage, re.I), option
+
+
 def test_every_refused_rule_is_told():
     result = explain("nothing > 1", "i32 > 0", 's + s == "a"')
     assert result.returncode == 1
@@ -57,6 +72,8 @@ def test_without_privilege():
     result = explain("b", user=user)
     assert result.returncode == 0, result.stderr
     assert "not loaded here: that needs CAP_BPF and CAP_PERFMON" in result.stdout
+    whole = json.loads(explain("b", options=["--json"], user=user).stdout)
+    assert whole["slots"] == 1 and not {"instructions", "verified"} & set(whole)
 
 
 @pytest.mark.parametrize("options, text", [

@@ -334,11 +334,17 @@ def test_rules_have_changed(compiled):
     assert "pinned, of other rules than the configuration has\n" in text
 
 
-def test_mode_has_changed(compiled):
+@pytest.mark.parametrize("pinned,said,verb", [("enforce", "", "dropped"), ("monitor", ", monitor", "would drop")])
+def test_mode_has_changed(compiled, pinned, said, verb):
+    """What is shown is how the program that runs behaves."""
+    modes = {"enforce", "monitor"}
+    compiled.configure(note={"mode": pinned})
     with Server(compiled):
-        compiled.configure(note={"mode": "monitor"})
-        assert filter_of(state(compiled), "state", "stale") == {"state": "pinned", "stale": True}
-        assert "pinned, of another mode or transport than the configuration has, monitor\n" in compiled.ok("status")
+        compiled.configure(note={"mode": (modes - {pinned}).pop()})
+        entry, text = state(compiled), compiled.ok("status")
+    assert filter_of(entry, "state", "stale", "mode") == {"state": "pinned", "stale": True, "mode": pinned}
+    assert f"pinned, of another mode or transport than the configuration has{said}\n" in text
+    assert f" 0 {verb}\n" in text
 
 
 def test_schema_has_changed(compiled):

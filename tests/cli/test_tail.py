@@ -14,7 +14,7 @@ import threading
 import time
 
 import pytest
-from first_byte import UNPRIVILEGED
+from first_byte import NO_BPFFS, UNPRIVILEGED
 from p2e import COMMAND, PROTO, RULES, Home, note
 from varint import varint
 
@@ -56,9 +56,9 @@ def serving(home, *places):
 class Tail:
     """A running tail. Its output is there when it has ended."""
 
-    def __init__(self, home, *options):
+    def __init__(self, home, *options, stdout=subprocess.PIPE):
         self.process = subprocess.Popen(
-            [COMMAND, "tail", *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [COMMAND, "tail", *map(str, options)], stdout=stdout, stderr=subprocess.PIPE, text=True,
             env=home.env()
         )
         self.said = ""
@@ -449,6 +449,20 @@ def test_not_pinned(compiled):
     assert 'filter "note" is not pinned' in compiled.fails("tail", "note")
     assert "no filter of" in compiled.fails("tail")
     assert 'has no filter "nothing"' in compiled.fails("tail", "nothing")
+
+
+def test_no_bpffs(compiled):
+    for names in ([], ["note"]):
+        error = compiled.fails("tail", *names, prefix=NO_BPFFS)
+        assert "is not on a bpffs" in error and "run: mount -t bpf bpf /sys/fs/bpf" in error
+
+
+def test_output_that_cannot_be_written_is_said_once(compiled):
+    with serving(compiled), open("/dev/full", "w") as full:
+        tail = Tail(compiled, "--count", 1, stdout=full)
+        send(compiled.socket, note("0123456789"))
+        said = tail.process.communicate(timeout=DEADLINE)[1]
+    assert (tail.process.returncode, said) == (1, "p2e: the output could not be written: No space left on device\n")
 
 
 def test_schema_is_gone(compiled):

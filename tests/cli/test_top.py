@@ -219,13 +219,24 @@ class Terminal:
 def test_page(compiled):
     with serving(compiled) as send, Terminal(compiled, "--interval", "0.2") as top:
         assert top.read_until(b"FILTER") and top.output.startswith(ENTER)
-        top.read_until(b"note                 pinned")
+        top.read_until(b"note   pinned ")
         send(*[LONG] * 5)
         top.read_until(b"rule short")
         top.read_until(b"total")
         assert not top.is_as_before()  # keys come at once
         top.press(b"q")
         assert top.end() == 0
+
+
+def test_reasons_on_a_small_terminal(compiled):
+    """A terminal has 80 columns, a name may have more than are its own."""
+    name = "n" * 20
+    compiled.configure(**{name: {}, "n": {"path": "@other"}})
+    with serving(compiled) as send, Terminal(compiled, "--interval", "0.2", columns=80) as top:
+        heading = top.read_until(b"WHY")
+        top.read_until(name.encode() + b" pinned  ")
+        send(*[LONG] * 5)
+        top.read_until(b"rule short ", heading)
 
 
 @pytest.mark.parametrize("key", [b"Q", b"\x04", b"xyzq"])

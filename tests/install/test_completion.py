@@ -1,5 +1,6 @@
 """Completion in bash (its function called as bash calls it) and zsh."""
 
+import re
 import shlex
 import subprocess
 
@@ -59,6 +60,22 @@ def test_options_of_each_verb(home):
             assert f"{option} " in text
         assert ("--json" in offered) == ("      --json " in text)
     assert complete(home, "eval", "--ma") == ["--max-depth"]
+
+
+def taken(home, verb):
+    """The options that the verb takes, by its own word on each that any verb has."""
+    sources = "".join(path.read_text() for path in (ROOT / "cli").glob("*.[ch]"))
+    names = {"help", *re.findall(r'{\.name = "([a-z-]+)"', sources)}
+    told = {name: home.p2e(verb, f"--{name}=", "--help").stderr for name in names}
+    return {f"--{name}" for name, text in told.items() if "unknown option" not in text}
+
+
+def test_all_options_of_each_verb_are_offered(home):
+    for verb in verbs(home):
+        options = taken(home, verb)
+        assert set(complete(home, verb, "-")) == options
+        specs = complete_zsh(home, verb, "-")
+        assert {found[0] for spec in specs if (found := re.search("--[a-z-]+", spec))} == options
 
 
 @pytest.mark.parametrize("before", [["-f"], ["--filter"]])
@@ -154,6 +171,7 @@ def test_zsh_options(home):
     assert letter.endswith(":filter:_p2e_filters") and word.endswith(":filter:_p2e_filters")
     (values,) = [spec for spec in specs if spec.startswith("*--format=")]
     assert values.endswith(":value:(hex raw)")
+    assert any(spec.endswith("]:address\\:port: ") for spec in complete_zsh(home, "agent", "-"))
 
 
 def test_zsh_filters(home):

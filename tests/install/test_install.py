@@ -1,6 +1,7 @@
 """make install and uninstall, and that what was installed works where it is."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -80,6 +81,28 @@ def test_installed_command_finds_its_library(home, tmp_path, libdir):
     script = "import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).bind(sys.argv[1])"
     home.ok("run", "/usr/bin/python3", "-c", script, home.socket, command=command)
     assert home.json("status", command=command)[0]["state"] == "pinned"
+
+
+def test_configuration_that_the_docs_have_one_install_is_for_all_to_read(tmp_path):
+    """Servers read it, whoever they are."""
+    (step,) = re.findall("`(install .*?)`", (ROOT / "docs/install.md").read_text())
+    step = step.replace("/usr/share/doc/p2e/", f"{ROOT}/config/").replace(" /etc/", f" {tmp_path}/")
+    subprocess.run(step.split(), check=True)
+    assert (tmp_path / "p2e/p2e.conf").stat().st_mode & 0o7777 == 0o644
+
+
+def test_docs_name_the_unit_that_is_installed():
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "man").iterdir(), *(ROOT / "contrib/systemd").iterdir()]
+    named = {name for page in pages for name in re.findall(r"[\w@-]+\.service\b", page.read_text())}
+    assert named == {"p2e-agent.service", "SERVER.service"}
+
+
+def test_unit_has_no_more_than_the_agent_uses():
+    unit = (ROOT / "contrib/systemd/p2e-agent.service").read_text()
+    (capabilities,) = re.findall("^CapabilityBoundingSet=(.*)", unit, re.M)
+    (families,) = re.findall("^RestrictAddressFamilies=(.*)", unit, re.M)
+    assert capabilities.split() == ["CAP_BPF", "CAP_PERFMON", "CAP_DAC_OVERRIDE"]
+    assert families.split() == ["AF_UNIX", "AF_INET", "AF_INET6"]
 
 
 def test_units_are_well_formed(tmp_path):
