@@ -85,7 +85,8 @@ int p2e_pins_open(const char *pin_dir, const char *name, struct p2e_handles *han
 int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_handles *handles,
                     struct p2e_error *err);
 // Puts another program in the place of a pinned one, in one step. Where the kind of transport is
-// the same, sockets that are attached already go over to it too; else they receive nothing more.
+// the same, sockets that are attached already go over to it too; else they receive nothing more, or
+// everything in monitor mode.
 int p2e_pins_replace(const char *pin_dir, const char *name, const struct p2e_handles *handles,
                      struct p2e_error *err);
 // Sockets that are attached to a program whose pins are gone receive nothing more: its slot is
@@ -103,8 +104,9 @@ void p2e_names_free(struct p2e_names *names);
 
 // Mends what processes left that died while they wrote: removes their temporary folders, brings a
 // replacement that was under way to its end or back to its begin, and puts the pinned judge into
-// each slot that holds another one or none. What cannot be trusted is left as it is, counted as
-// refused, and *err then tells of the first. -1 when nothing could be looked at.
+// each slot that holds another one or none, or would be of another mode when empty. What cannot be
+// trusted is left as it is, counted as refused, and *err then tells of the first. -1 when nothing
+// could be looked at.
 struct p2e_recovery {
     size_t removed;  // temporary folders
     size_t finished; // replacements brought to their end

@@ -194,17 +194,25 @@ static int fill_temporary(const char *path, const struct p2e_handles *handles,
     return 0;
 }
 
+// What the options say of a slot that is empty.
+static int set_empty(int empty, int from, struct p2e_error *err)
+{
+    struct p2e_options options;
+
+    if (p2e_options_read(from, &options, err))
+        return -1;
+    if (p2e_bpf_map_update(empty, 0, &options.monitor))
+        return p2e_error_set(err, "cannot set what an empty slot means: %m");
+    return 0;
+}
+
 int p2e_pins_fill_slot(const struct p2e_handles *handles, int judge, struct p2e_error *err)
 {
     uint32_t program = (uint32_t)judge;
-    struct p2e_options options;
 
-    if (p2e_options_read(handles->options, &options, err))
-        return -1;
-    if (p2e_bpf_map_update(handles->slot, 0, &program) ||
-        p2e_bpf_map_update(handles->empty, 0, &options.monitor))
+    if (p2e_bpf_map_update(handles->slot, 0, &program))
         return p2e_error_set(err, "cannot put the program into its slot: %m");
-    return 0;
+    return set_empty(handles->empty, handles->options, err);
 }
 
 int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_handles *handles,
@@ -291,16 +299,15 @@ static int replace(const struct p2e_folder *folder, const struct p2e_handles *ol
         pinned.empty = old->empty;
     }
     // The slot before the pins: if this process dies between the two, whoever comes next finds pins
-    // of the old rules, and knows by them that there is something to replace.
-    if (fill_temporary(folder->making, &pinned, err) ||
-        p2e_pins_fill_slot(&pinned, new->judge, err))
+    // of the old rules, and knows by them that there is something to replace. A slot that does not
+    // stay is emptied when its pins go: what it means then is of the new mode, too.
+    if (fill_temporary(folder->making, &pinned, err))
         return -1;
-    if (exchange(folder, err)) {
-        if (keeps_slot)
-            p2e_pins_fill_slot(old, old->judge, NULL);
-        return -1;
-    }
-    return 0;
+    if (!p2e_pins_fill_slot(&pinned, new->judge, err) &&
+        (keeps_slot || !set_empty(old->empty, new->options, err)) && !exchange(folder, err))
+        return 0;
+    p2e_pins_fill_slot(old, old->judge, NULL);
+    return -1;
 }
 
 int p2e_pins_replace(const char *pin_dir, const char *name, const struct p2e_handles *handles,

@@ -186,20 +186,30 @@ static bool slot_holds(const struct p2e_handles *handles, uint32_t judge)
     return !p2e_bpf_map_lookup(handles->slot, 0, &id) && id == judge;
 }
 
+// Whoever died may have come to the slot and no further.
+static bool empty_is(const struct p2e_handles *handles, uint32_t monitor)
+{
+    uint32_t passes;
+
+    return !p2e_bpf_map_lookup(handles->empty, 0, &passes) && passes == monitor;
+}
+
 static int refill(struct scene *scene, const char *name, struct p2e_error *err)
 {
     _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
     _cleanup_free_ char *path = path_in(scene, name, strlen(name), "");
     int found = path ? p2e_folder_check(path, err) : p2e_error_set(err, "out of memory");
+    struct p2e_options options;
     uint32_t judge;
 
     if (found <= 0)
         return found;
-    if (p2e_pins_open_all(path, false, &handles, err))
+    if (p2e_pins_open_all(path, false, &handles, err) ||
+        p2e_options_read(handles.options, &options, err))
         return -1;
     if (p2e_program_id(handles.judge, &judge))
         return p2e_error_set(err, "cannot read the pins in %s: %m", path);
-    if (slot_holds(&handles, judge))
+    if (slot_holds(&handles, judge) && empty_is(&handles, options.monitor))
         return 0;
     if (p2e_pins_fill_slot(&handles, handles.judge, err))
         return -1;

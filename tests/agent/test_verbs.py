@@ -246,6 +246,17 @@ def test_the_last_mode_says_what_unloading_leaves(home, attached, modes, left):
     assert verdicts(socket) == left
 
 
+@pytest.mark.parametrize("before, after, left", [("monitor", "enforce", "----"), ("enforce", "monitor", "++++")])
+def test_the_last_mode_says_what_another_transport_leaves(home, attached, before, after, left):
+    """Sockets of UNIX do not go over to a filter for UDP."""
+    keep(home, "A", mode=before)
+    home.ok("load")
+    socket = attached()
+    keep(home, "A", mode=after, port=9)
+    assert home.ok("load") == "note: replaced\n"
+    assert verdicts(socket) == left
+
+
 def test_unload_all(home):
     gone(home)
     assert home.ok("unload", "--all") == "note: removed\nsecond: removed\n"

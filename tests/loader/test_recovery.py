@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from first_byte import LOCK, NOBODY, SANITIZED, TOOL, UNPRIVILEGED, Site
-from pins import Attached, agree, empty_slot, program_id, slot_id
+from pins import Attached, agree, empty_slot, program_id, set_number, slot_id
 
 UNIX = {"transport": "unixgram", "path": "@first"}
 STEPS = ["bpf", "mkdir", "chmod", "flock", "rename", "renameat2", "unlinkat", "rmdir"]
@@ -168,6 +168,19 @@ def test_slot_of_another_program(site, objects):
     assert recover(site) == ({**NOTHING, "refilled": 1}, [])
     assert slot_id(folder / "slot") == program_id(folder / "judge")
     assert one_of_two(socket) == "A"
+    socket.close()
+
+
+def test_empty_slot_of_another_mode(site, objects):
+    """Whoever dies between the slot and what an empty one means leaves them of two modes."""
+    folder = pin(site, objects, "A")
+    socket = Attached(folder)
+    set_number(folder / "empty", 1)
+    assert recover(site) == ({**NOTHING, "refilled": 1}, [])
+    assert recover(site) == (NOTHING, [])
+    assert one_of_two(socket) == "A"
+    site.tool("remove", site.pin_dir, "first")
+    assert not socket.passes(b"C")
     socket.close()
 
 
