@@ -90,11 +90,13 @@ int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_hand
 int p2e_pins_replace(const char *pin_dir, const char *name, const struct p2e_handles *handles,
                      struct p2e_error *err);
 // Sockets that are attached to a program whose pins are gone receive nothing more: its slot is
-// emptied. In monitor mode they receive everything.
+// emptied. In monitor mode they receive everything. A folder that holds others' pins and none of
+// p2e's stays, which is an error.
 int p2e_pins_remove(const char *pin_dir, const char *name, struct p2e_error *err);
 
-// The names of the filters pinned in pin_dir, ascending; none where there is no such folder. The
-// caller frees with p2e_names_free.
+// The names of the filters pinned in pin_dir, ascending; none where there is no such folder. What
+// of a filter's pins is there may be incomplete, or another version's; folders with none are
+// others'. The caller frees with p2e_names_free.
 struct p2e_names {
     char **names;
     size_t count;

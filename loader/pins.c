@@ -85,6 +85,27 @@ static int open_pin(const char *folder, const struct p2e_part *pin, bool read_on
     return TAKE_FD(fd);
 }
 
+// Who may not ask the kernel goes by the name.
+static bool is_ours(const char *folder, const struct p2e_part *pin)
+{
+    _cleanup_free_ char *path = file_in(folder, pin->pin);
+    _cleanup_fd_ int fd = path ? p2e_bpf_open(path, !pin->is_private) : -1;
+    struct stat st;
+
+    if (fd < 0)
+        return path && (errno == EPERM || errno == EACCES) && !lstat(path, &st);
+    return pin->is_program ? is_program(fd, pin) : is_map(fd, pin);
+}
+
+bool p2e_pins_are_ours(const char *folder)
+{
+    for (size_t i = 0; i < P2E_PART_COUNT; i++) {
+        if (is_ours(folder, &p2e_parts[i]))
+            return true;
+    }
+    return false;
+}
+
 int p2e_pins_open_all(const char *folder, bool read_only, struct p2e_handles *handles,
                       struct p2e_error *err)
 {
@@ -329,6 +350,13 @@ int p2e_pins_replace(const char *pin_dir, const char *name, const struct p2e_han
     return result;
 }
 
+static int remove_empty(const char *path, struct p2e_error *err)
+{
+    if (rmdir(path))
+        return p2e_error_set(err, "the pin folder %s holds what is not p2e's: left alone", path);
+    return 0;
+}
+
 int p2e_pins_remove(const char *pin_dir, const char *name, struct p2e_error *err)
 {
     _cleanup_(p2e_folder_free) struct p2e_folder folder = {0};
@@ -339,6 +367,8 @@ int p2e_pins_remove(const char *pin_dir, const char *name, struct p2e_error *err
     lock = lock_pinned(pin_dir, name, &folder, err);
     if (lock < 0)
         return -1;
+    if (!p2e_pins_are_ours(folder.path))
+        return remove_empty(folder.path, err);
     if (rename(folder.path, folder.doomed))
         return p2e_error_set(err, "cannot remove pin folder %s: %m", folder.path);
     p2e_folder_remove(folder.doomed);

@@ -82,6 +82,27 @@ static void close_directory(DIR **directory)
         closedir(*directory);
 }
 
+// What is in pin_dir under a name that is not temporary may be another tool's, pin or folder. A
+// link is not followed, to tell.
+static bool may_be_filter(const char *pin_dir, const char *name)
+{
+    _cleanup_free_ char *path = NULL;
+    struct stat st;
+
+    if (asprintf(&path, "%s/%s", pin_dir, name) < 0 || lstat(path, &st))
+        return false;
+    return S_ISLNK(st.st_mode) || (S_ISDIR(st.st_mode) && p2e_pins_are_ours(path));
+}
+
+static bool is_meant(const char *pin_dir, const char *name, bool temporary)
+{
+    enum kind kind = kind_of(name);
+
+    if (temporary)
+        return kind == KIND_MAKING || kind == KIND_DOOMED;
+    return kind == KIND_FILTER && may_be_filter(pin_dir, name);
+}
+
 static int read_names(const char *pin_dir, bool temporary, struct p2e_names *names,
                       struct p2e_error *err)
 {
@@ -91,10 +112,7 @@ static int read_names(const char *pin_dir, bool temporary, struct p2e_names *nam
     if (!directory)
         return p2e_error_set(err, "cannot look into pin folder %s: %m", pin_dir);
     while ((entry = readdir(directory))) {
-        enum kind kind = kind_of(entry->d_name);
-
-        if (kind != KIND_OTHER && (kind != KIND_FILTER) == temporary &&
-            add_name(names, entry->d_name, err))
+        if (is_meant(pin_dir, entry->d_name, temporary) && add_name(names, entry->d_name, err))
             return -1;
     }
     if (names->count)

@@ -8,7 +8,7 @@ import socket
 import struct
 
 _BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
-_MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _OBJ_GET, _INFO = 1, 2, 3, 7, 15
+_MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _OBJ_PIN, _OBJ_GET, _INFO = 1, 2, 3, 6, 7, 15
 SO_ATTACH_BPF = 50
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -31,6 +31,13 @@ def opened(path):
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def pin_again(path, new):
+    """What is pinned at `path` under another name, too."""
+    name = ctypes.create_string_buffer(str(new).encode())
+    with opened(path) as pinned:
+        _bpf(_OBJ_PIN, struct.pack("QII", ctypes.addressof(name), pinned, 0))
 
 
 def program_id(path):

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from first_byte import LOCK, NOBODY, SANITIZED, TOOL, UNPRIVILEGED, Site
-from pins import Attached, agree, empty_slot, program_id, set_number, slot_id
+from pins import Attached, agree, empty_slot, pin_again, program_id, set_number, slot_id
 
 UNIX = {"transport": "unixgram", "path": "@first"}
 STEPS = ["bpf", "mkdir", "chmod", "flock", "rename", "renameat2", "unlinkat", "rmdir"]
@@ -244,6 +244,14 @@ def test_pins_that_are_not_ours_are_left_alone(site, objects):
     done, (said,) = recover(site)
     assert done == {**NOTHING, "refused": 1} and "is not p2e's: not trusted" in said
     assert slot_id(folder / "slot") == before
+
+
+def test_folders_of_other_tools_are_left_alone(site, objects):
+    folder = pin(site, objects, "A")
+    (site.pin_dir / "tc").mkdir()
+    pin_again(folder / "meta", site.pin_dir / "tc" / "globals")
+    assert recover(site) == (NOTHING, [])
+    assert (site.pin_dir / "tc" / "globals").exists()
 
 
 def test_pin_dir_that_is_a_link(site, objects, tmp_path):
