@@ -247,6 +247,7 @@ int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_hand
     lock = p2e_pins_lock(pin_dir, err);
     if (lock < 0)
         return -1;
+    p2e_pins_finish(pin_dir, name);
     if (!p2e_pins_fill_slot(handles, handles->judge, err) &&
         !fill_temporary(folder.making, handles, err) &&
         !p2e_folder_rename(folder.making, folder.path, RENAME_NOREPLACE, err))

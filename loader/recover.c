@@ -180,6 +180,29 @@ static int finish(struct scene *scene, const char *making, struct p2e_error *err
     return 0;
 }
 
+static bool is_of(const char *making, const char *name)
+{
+    size_t length = filter_name_length(making + 1);
+
+    return kind_of(making) == KIND_MAKING && length == strlen(name) &&
+           !strncmp(making + 1, name, length);
+}
+
+// What cannot be trusted is left to p2e_pins_recover, which tells of it.
+void p2e_pins_finish(const char *pin_dir, const char *name)
+{
+    _cleanup_(p2e_names_free) struct p2e_names names = {0};
+    struct p2e_recovery ignored = {0};
+    struct scene scene = {.pin_dir = pin_dir, .recovery = &ignored};
+
+    if (read_names(pin_dir, true, &names, NULL))
+        return;
+    for (size_t i = 0; i < names.count; i++) {
+        if (is_of(names.names[i], name))
+            finish(&scene, names.names[i], NULL);
+    }
+}
+
 static int take_down(struct scene *scene, const char *name, struct p2e_error *err)
 {
     _cleanup_free_ char *path = path_in(scene, name, strlen(name), "");

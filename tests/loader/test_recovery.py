@@ -225,6 +225,20 @@ def test_folders_of_others_are_not_trusted(site, objects):
     assert left.is_dir()
 
 
+def test_two_steps_are_finished_before_another_is_created(site, objects):
+    """Else the slot of sockets that are attached would go with the pins of the dead."""
+    folder = pin(site, objects, "A")
+    socket = Attached(folder)
+    os.rename(folder, site.pin_dir / "~first~0123456789abcdef")
+    (site.pin_dir / "~first~0123456789abcdef~").mkdir()
+    said = site.tool("create", site.pin_dir, "first", objects / "B").stdout
+    assert said.startswith("EEXIST: ")
+    recover(site)
+    assert site.pinned() == ["first"] and agree(folder)
+    assert one_of_two(socket) == "A"
+    socket.close()
+
+
 def test_two_steps_of_others_are_not_finished(site, objects):
     folder = pin(site, objects, "A")
     making, doomed = (site.pin_dir / f"~first~0123456789abcdef{tail}" for tail in ("", "~"))
