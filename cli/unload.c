@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <string.h>
 
 #include "agent/apply.h"
 #include "base/cleanup.h"
@@ -16,23 +15,13 @@ static int remove_one(const struct p2e_command *command, const char *pin_dir, co
     return P2E_EXIT_OK;
 }
 
-static bool is_pinned(const struct p2e_names *pinned, const char *name)
-{
-    for (size_t i = 0; i < pinned->count; i++) {
-        if (!strcmp(pinned->names[i], name))
-            return true;
-    }
-    return false;
-}
-
-// A name goes into a path only if it is one of a pinned filter.
-static int remove_named(const struct p2e_command *command, const char *pin_dir,
-                        const struct p2e_names *pinned, char **names)
+// A name goes into a path only if it can be a filter's.
+static int remove_named(const struct p2e_command *command, const char *pin_dir, char **names)
 {
     int status = P2E_EXIT_OK;
     for (; *names; names++) {
         struct p2e_error err;
-        if (is_pinned(pinned, *names)) {
+        if (p2e_published_name(*names)) {
             status |= remove_one(command, pin_dir, *names);
             continue;
         }
@@ -64,7 +53,7 @@ static int unload(const struct p2e_command *command, const char *config_path, bo
         p2e_pins_list(config.pin_dir, &pinned, &err) < 0)
         return p2e_fail(command, &err);
     if (!all)
-        status = remove_named(command, config.pin_dir, &pinned, names);
+        status = remove_named(command, config.pin_dir, names);
     for (size_t i = 0; all && i < pinned.count; i++)
         status |= remove_one(command, config.pin_dir, pinned.names[i]);
     return pinned.count ? unpublish(command, config.pin_dir, status) : status;
@@ -103,7 +92,7 @@ const struct p2e_command p2e_unload_command = {
         "  -c, --config FILE    the configuration ($P2E_CONFIG, else /etc/p2e/p2e.conf); its "
         "pin_dir is\n"
         "                       what counts, a filter need not be in it\n"
-        "      --all            all that is pinned in pin_dir\n"
+        "      --all            all filters that are pinned in pin_dir\n"
         "      --help           this text\n\n"
         "Exits with 1 if any filter could not be removed.\n",
     .run = run,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -146,11 +147,8 @@ int p2e_compile_source(const struct p2e_filter *filter, struct p2e_program_sourc
 }
 
 // ---- Source to object ---------------------------------------------------------------------------
-static int explain(const char *clang, int status, const char *said, const char *elf_path,
-                   struct p2e_error *err)
+static int explain(const char *clang, int status, const char *said, struct p2e_error *err)
 {
-    if (strstr(said, strerror(ENOSPC)))
-        return p2e_error_set(err, "cannot write %s: %s", elf_path, strerror(ENOSPC));
     if (status > 128)
         return p2e_error_set(err,
                              "the rules are too large together: %s takes more than %u s or %zu MiB "
@@ -193,20 +191,20 @@ static int run_clang(const struct p2e_program_source *source, const char *elf_pa
     };
     int status = p2e_process_run((char *const *)argv, "install the package clang",
                                  source->text.data, source->text.size, &said, err);
-    return status > 0 ? explain(argv[0], status, said.data ? said.data : "", elf_path, err)
-                      : status;
+    return status > 0 ? explain(argv[0], status, said.data ? said.data : "", err) : status;
 }
 
+// In memory: a process that is killed while clang runs leaves nothing. The tools inherit it, and
+// reach it by the same path; clang can make no temporary file there, and does without.
 int p2e_compile_object(const struct p2e_program_source *source, const char *object_path,
                        struct p2e_error *err)
 {
-    char elf_path[4096];
-    int length = snprintf(elf_path, sizeof(elf_path), "%s.%d.elf", object_path, (int)getpid());
-    if (length >= (int)sizeof(elf_path))
-        return p2e_error_set(err, "the path %s is too long", object_path);
-    int result = run_clang(source, elf_path, err);
-    if (result == 0)
-        result = p2e_object_build(elf_path, object_path, err);
-    unlink(elf_path);
-    return result;
+    char elf_path[32];
+    _cleanup_fd_ int elf = memfd_create("p2e-elf", 0);
+    if (elf < 0)
+        return p2e_error_set(err, "cannot hold a program in memory: %s", strerror(errno));
+    snprintf(elf_path, sizeof(elf_path), "/proc/self/fd/%d", elf);
+    if (run_clang(source, elf_path, err) < 0)
+        return -1;
+    return p2e_object_build(elf_path, object_path, err);
 }

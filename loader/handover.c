@@ -103,13 +103,17 @@ static int make_folder(const char *path, struct p2e_error *err)
     return check_folder(folder, err);
 }
 
-static bool is_alive(const struct sockaddr_un *address)
+static int check_dead(const struct sockaddr_un *address, struct p2e_error *err)
 {
     _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
+    if (fd < 0)
+        return p2e_error_set(err, "cannot ask whether an agent listens at %s: %m",
+                             address->sun_path);
     // Refused: nobody listens. Anything else, a full queue (EAGAIN) say, is a sign of life.
-    return !connect(fd, (const struct sockaddr *)address, sizeof(*address)) ||
-           errno != ECONNREFUSED;
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) && errno == ECONNREFUSED)
+        return 0;
+    return p2e_error_set(err, "another agent listens at %s; end it first", address->sun_path);
 }
 
 static int clear_place(const struct sockaddr_un *address, struct p2e_error *err)
@@ -121,8 +125,8 @@ static int clear_place(const struct sockaddr_un *address, struct p2e_error *err)
         return errno == ENOENT ? 0 : p2e_error_set(err, "cannot look for %s: %m", path);
     if (!S_ISSOCK(st.st_mode))
         return p2e_error_set(err, "%s is not a socket; remove it, or choose another path", path);
-    if (is_alive(address))
-        return p2e_error_set(err, "another agent listens at %s; end it first", path);
+    if (check_dead(address, err))
+        return -1;
     if (unlink(path))
         return p2e_error_set(err, "cannot remove the old socket %s: %m", path);
     return 0;

@@ -85,18 +85,21 @@ int p2e_pins_open(const char *pin_dir, const char *name, struct p2e_handles *han
 int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_handles *handles,
                     struct p2e_error *err);
 // Puts another program in the place of a pinned one, in one step. Where the kind of transport is
-// the same, sockets that are attached already go over to it too; else they receive nothing more.
+// the same, sockets that are attached already go over to it too; else they receive nothing more, or
+// everything in monitor mode.
 int p2e_pins_replace(const char *pin_dir, const char *name, const struct p2e_handles *handles,
                      struct p2e_error *err);
 // Sockets that are attached to a program whose pins are gone receive nothing more: its slot is
-// emptied. In monitor mode they receive everything.
+// emptied. In monitor mode they receive everything. A folder that holds others' pins and none of
+// p2e's stays, which is an error.
 int p2e_pins_remove(const char *pin_dir, const char *name, struct p2e_error *err);
 
 // 1: pin_dir is there; 0: it is not, and can be; -1: it is not on a bpffs, or not trusted.
 int p2e_pins_check_dir(const char *pin_dir, struct p2e_error *err);
 
-// The names of the filters pinned in pin_dir, ascending; none where there is no such folder. The
-// caller frees with p2e_names_free.
+// The names of the filters pinned in pin_dir, ascending; none where there is no such folder. What
+// of a filter's pins is there may be incomplete, or another version's; folders with none are
+// others'. The caller frees with p2e_names_free.
 struct p2e_names {
     char **names;
     size_t count;
@@ -106,8 +109,9 @@ void p2e_names_free(struct p2e_names *names);
 
 // Mends what processes left that died while they wrote: removes their temporary folders, brings a
 // replacement that was under way to its end or back to its begin, and puts the pinned judge into
-// each slot that holds another one or none. What cannot be trusted is left as it is, counted as
-// refused, and *err then tells of the first. -1 when nothing could be looked at.
+// each slot that holds another one or none, or would be of another mode when empty. What cannot be
+// trusted is left as it is, counted as refused, and *err then tells of the first. -1 when nothing
+// could be looked at.
 struct p2e_recovery {
     size_t removed;  // temporary folders
     size_t finished; // replacements brought to their end

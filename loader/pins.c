@@ -85,6 +85,27 @@ static int open_pin(const char *folder, const struct p2e_part *pin, bool read_on
     return TAKE_FD(fd);
 }
 
+// Who may not ask the kernel goes by the name.
+static bool is_ours(const char *folder, const struct p2e_part *pin)
+{
+    _cleanup_free_ char *path = file_in(folder, pin->pin);
+    _cleanup_fd_ int fd = path ? p2e_bpf_open(path, !pin->is_private) : -1;
+    struct stat st;
+
+    if (fd < 0)
+        return path && (errno == EPERM || errno == EACCES) && !lstat(path, &st);
+    return pin->is_program ? is_program(fd, pin) : is_map(fd, pin);
+}
+
+bool p2e_pins_are_ours(const char *folder)
+{
+    for (size_t i = 0; i < P2E_PART_COUNT; i++) {
+        if (is_ours(folder, &p2e_parts[i]))
+            return true;
+    }
+    return false;
+}
+
 int p2e_pins_open_all(const char *folder, bool read_only, struct p2e_handles *handles,
                       struct p2e_error *err)
 {
@@ -201,17 +222,25 @@ static int fill_temporary(const char *path, const struct p2e_handles *handles,
     return 0;
 }
 
+// What the options say of a slot that is empty.
+static int set_empty(int empty, int from, struct p2e_error *err)
+{
+    struct p2e_options options;
+
+    if (p2e_options_read(from, &options, err))
+        return -1;
+    if (p2e_bpf_map_update(empty, 0, &options.monitor))
+        return p2e_error_set(err, "cannot set what an empty slot means: %m");
+    return 0;
+}
+
 int p2e_pins_fill_slot(const struct p2e_handles *handles, int judge, struct p2e_error *err)
 {
     uint32_t program = (uint32_t)judge;
-    struct p2e_options options;
 
-    if (p2e_options_read(handles->options, &options, err))
-        return -1;
-    if (p2e_bpf_map_update(handles->slot, 0, &program) ||
-        p2e_bpf_map_update(handles->empty, 0, &options.monitor))
+    if (p2e_bpf_map_update(handles->slot, 0, &program))
         return p2e_error_set(err, "cannot put the program into its slot: %m");
-    return 0;
+    return set_empty(handles->empty, handles->options, err);
 }
 
 int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_handles *handles,
@@ -225,6 +254,7 @@ int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_hand
     lock = p2e_pins_lock(pin_dir, err);
     if (lock < 0)
         return -1;
+    p2e_pins_finish(pin_dir, name);
     if (!p2e_pins_fill_slot(handles, handles->judge, err) &&
         !fill_temporary(folder.making, handles, err) &&
         !p2e_folder_rename(folder.making, folder.path, RENAME_NOREPLACE, err))
@@ -298,16 +328,15 @@ static int replace(const struct p2e_folder *folder, const struct p2e_handles *ol
         pinned.empty = old->empty;
     }
     // The slot before the pins: if this process dies between the two, whoever comes next finds pins
-    // of the old rules, and knows by them that there is something to replace.
-    if (fill_temporary(folder->making, &pinned, err) ||
-        p2e_pins_fill_slot(&pinned, new->judge, err))
+    // of the old rules, and knows by them that there is something to replace. A slot that does not
+    // stay is emptied when its pins go: what it means then is of the new mode, too.
+    if (fill_temporary(folder->making, &pinned, err))
         return -1;
-    if (exchange(folder, err)) {
-        if (keeps_slot)
-            p2e_pins_fill_slot(old, old->judge, NULL);
-        return -1;
-    }
-    return 0;
+    if (!p2e_pins_fill_slot(&pinned, new->judge, err) &&
+        (keeps_slot || !set_empty(old->empty, new->options, err)) && !exchange(folder, err))
+        return 0;
+    p2e_pins_fill_slot(old, old->judge, NULL);
+    return -1;
 }
 
 int p2e_pins_replace(const char *pin_dir, const char *name, const struct p2e_handles *handles,
@@ -329,6 +358,13 @@ int p2e_pins_replace(const char *pin_dir, const char *name, const struct p2e_han
     return result;
 }
 
+static int remove_empty(const char *path, struct p2e_error *err)
+{
+    if (rmdir(path))
+        return p2e_error_set(err, "the pin folder %s holds what is not p2e's: left alone", path);
+    return 0;
+}
+
 int p2e_pins_remove(const char *pin_dir, const char *name, struct p2e_error *err)
 {
     _cleanup_(p2e_folder_free) struct p2e_folder folder = {0};
@@ -339,6 +375,8 @@ int p2e_pins_remove(const char *pin_dir, const char *name, struct p2e_error *err
     lock = lock_pinned(pin_dir, name, &folder, err);
     if (lock < 0)
         return -1;
+    if (!p2e_pins_are_ours(folder.path))
+        return remove_empty(folder.path, err);
     if (rename(folder.path, folder.doomed))
         return p2e_error_set(err, "cannot remove pin folder %s: %m", folder.path);
     p2e_folder_remove(folder.doomed);

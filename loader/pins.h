@@ -43,6 +43,11 @@ void p2e_pins_unlock(const int *lock);
 // All of them, or none and an error.
 int p2e_pins_open_all(const char *folder, bool read_only, struct p2e_handles *handles,
                       struct p2e_error *err);
+// Brings a replacement of NAME that was under way, and left no NAME, to its end: who holds the lock
+// and creates NAME anew would leave the sockets of the old one behind.
+void p2e_pins_finish(const char *pin_dir, const char *name);
+// Whether any of them is there: pin_dir may have other tools' folders, too.
+bool p2e_pins_are_ours(const char *folder);
 // Puts the judge into the slot, and says by the options what is to be once it is empty.
 int p2e_pins_fill_slot(const struct p2e_handles *handles, int judge, struct p2e_error *err);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/crc32.h"
 #include "bpf/abi.h"
 #include "loader/socket.h"
 #include "loader/sys.h"
@@ -22,6 +23,7 @@
 struct judge {
     int sender, receiver;
     bool is_udp;
+    struct sockaddr_in address; // the sender's, of UDP
 };
 
 static void judge_close(struct judge *judge)
@@ -43,16 +45,17 @@ static int udp_socket(struct sockaddr_in *address)
     return -1;
 }
 
-// Each end is connected to the other: nobody else's datagram can get in between.
+// Each end is connected to the other. What others sent to the receiver before it was, is in its
+// queue: it tells by its sender.
 static bool udp_pair(struct judge *judge)
 {
-    struct sockaddr_in sender, receiver;
+    struct sockaddr_in *sender = &judge->address, receiver;
 
-    judge->sender = udp_socket(&sender);
+    judge->sender = udp_socket(sender);
     judge->receiver = udp_socket(&receiver);
     return judge->sender >= 0 && judge->receiver >= 0 &&
            !connect(judge->sender, (struct sockaddr *)&receiver, sizeof(receiver)) &&
-           !connect(judge->receiver, (struct sockaddr *)&sender, sizeof(sender));
+           !connect(judge->receiver, (struct sockaddr *)sender, sizeof(*sender));
 }
 
 static bool unix_pair(struct judge *judge)
@@ -82,24 +85,44 @@ static uint32_t drops(int fd)
     return info[SK_MEMINFO_DROPS];
 }
 
-static bool arrived(int fd)
+static bool is_ours(const struct judge *judge, const struct sockaddr_in *from)
 {
-    return recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) >= 0;
+    return !judge->is_udp || (from->sin_port == judge->address.sin_port &&
+                              from->sin_addr.s_addr == judge->address.sin_addr.s_addr);
+}
+
+// Takes what others have sent before it, too.
+static bool arrived(const struct judge *judge)
+{
+    for (;;) {
+        struct sockaddr_in from = {0};
+        socklen_t length = sizeof(from);
+
+        if (recvfrom(judge->receiver, NULL, 0, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from,
+                     &length) < 0)
+            return false;
+        if (is_ours(judge, &from))
+            return true;
+    }
 }
 
 // A UNIX socket has it when send returns; loopback may take its time, and counts what it drops.
+// What comes too late for its own verdict must not be taken for the next one.
 static bool passes(const struct judge *judge, const void *message, size_t size)
 {
-    uint32_t before = drops(judge->receiver);
+    uint32_t before;
 
+    while (arrived(judge))
+        ;
+    before = drops(judge->receiver);
     if (send(judge->sender, message, size, MSG_NOSIGNAL) < 0)
         return false;
     if (!judge->is_udp)
-        return arrived(judge->receiver);
+        return arrived(judge);
     for (int waited = 0; waited < PATIENCE; waited++) {
         struct pollfd wait = {judge->receiver, POLLIN, 0};
 
-        if (arrived(judge->receiver))
+        if (arrived(judge))
             return true;
         if (drops(judge->receiver) != before)
             return false;
@@ -111,14 +134,23 @@ static bool passes(const struct judge *judge, const void *message, size_t size)
 // ---- Walking the queue --------------------------------------------------------------------------
 #define WALKS 16 // until others leave the queue alone for as long as one walk takes
 
+// What has to go: so many bytes from the head of the queue on. Empty messages have no place among
+// the bytes: those in between go along, and those right behind if the program drops such.
+struct unclean {
+    size_t bytes;
+    bool has_empty;
+};
+#define ALL_OF_IT ((struct unclean){SIZE_MAX, true})
+
 enum end { END_OF_QUEUE, END_MOVED, END_UNKNOWN };
 
 struct walk {
     int fd;
     bool is_seq;
-    size_t bytes;         // seen
-    size_t seen, unclean; // messages; those up to the last one that has to go
-    char *buffer;         // of P2E_MAX_MESSAGE
+    char *buffer;    // of P2E_MAX_MESSAGE
+    size_t bytes;    // seen
+    uint32_t digest; // of them, and of where each message ends
+    struct unclean unclean;
 };
 
 static bool peer_is_gone(int fd)
@@ -147,21 +179,30 @@ static void set_peek_offset(int fd, int offset)
     p2e_sys_setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
 }
 
-static ssize_t peek(const struct walk *walk)
-{
-    return recv(walk->fd, walk->buffer, P2E_MAX_MESSAGE, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC);
-}
-
-// The kernel moves the offset on with what is peeked at, and back with what is taken from the head:
-// it is where we have come to as long as nobody takes anything meanwhile.
-static bool was_moved(const struct walk *walk)
-{
-    return p2e_endpoint_option(walk->fd, SOL_SOCKET, SO_PEEK_OFF) != (int)walk->bytes;
-}
-
 static size_t copied(ssize_t size)
 {
     return size < P2E_MAX_MESSAGE ? (size_t)size : P2E_MAX_MESSAGE;
+}
+
+static ssize_t peek(struct walk *walk)
+{
+    ssize_t size =
+        recv(walk->fd, walk->buffer, P2E_MAX_MESSAGE, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC);
+
+    if (size > 0) {
+        uint32_t both[] = {walk->digest, (uint32_t)size, p2e_crc32(walk->buffer, copied(size))};
+
+        walk->digest = p2e_crc32(both, sizeof(both));
+        walk->bytes += copied(size);
+    }
+    return size;
+}
+
+// The kernel moves the offset on with what is peeked at, and back with what is taken from the head:
+// it is where we have come to as long as nobody takes anything meanwhile, nor peeks.
+static bool was_moved(const struct walk *walk)
+{
+    return p2e_endpoint_option(walk->fd, SOL_SOCKET, SO_PEEK_OFF) != (int)walk->bytes;
 }
 
 // What of a message that is too long was not copied is not passed over either.
@@ -169,45 +210,88 @@ static bool pass_over_rest(struct walk *walk, ssize_t size)
 {
     while (size > P2E_MAX_MESSAGE) {
         size = peek(walk);
-        if (size < 0)
-            return false;
-        walk->bytes += copied(size);
-        if (was_moved(walk))
+        if (size < 0 || was_moved(walk))
             return false;
     }
     return true;
+}
+
+static void judge_message(struct walk *walk, const struct judge *judge, ssize_t size)
+{
+    if (size <= P2E_MAX_MESSAGE && passes(judge, walk->buffer, (size_t)size))
+        return;
+    walk->unclean.bytes = walk->bytes;
+    walk->unclean.has_empty |= size == 0;
 }
 
 static enum end walk_queue(struct walk *walk, const struct judge *judge)
 {
     for (;;) {
         ssize_t size = peek(walk);
+        bool is_end = at_end(walk, size);
 
-        if (at_end(walk, size))
-            return size == 0 || errno == EAGAIN ? END_OF_QUEUE : END_UNKNOWN;
-        walk->bytes += copied(size);
-        if (was_moved(walk) || !pass_over_rest(walk, size))
+        if (size < 0 && errno != EAGAIN)
+            return END_UNKNOWN;
+        if (was_moved(walk))
             return END_MOVED;
-        walk->seen++;
-        if (size > P2E_MAX_MESSAGE || !passes(judge, walk->buffer, (size_t)size))
-            walk->unclean = walk->seen;
+        if (is_end)
+            return END_OF_QUEUE;
+        if (!pass_over_rest(walk, size))
+            return END_MOVED;
+        judge_message(walk, judge, size);
     }
 }
 
-static size_t walk_until_still(int fd, const struct judge *judge, bool is_seq, char *buffer)
+// Whoever peeks at a message and then takes another one as long leaves the offset where it was, and
+// us behind a message that we have not seen. The queue does not begin with what we saw then.
+static bool is_as_seen(const struct walk *walk)
+{
+    struct walk again = {.fd = walk->fd, .buffer = walk->buffer};
+
+    set_peek_offset(walk->fd, 0);
+    while (again.bytes < walk->bytes) {
+        if (peek(&again) <= 0)
+            return false;
+    }
+    return again.bytes == walk->bytes && again.digest == walk->digest;
+}
+
+// An empty message that was peeked at is not shown again: who walks once more does not see it.
+static struct unclean walk_until_still(const struct walk *start, const struct judge *judge)
 {
     for (int i = 0; i < WALKS; i++) {
-        struct walk walk = {.fd = fd, .is_seq = is_seq, .buffer = buffer};
+        struct walk walk = *start;
         enum end end;
 
-        set_peek_offset(fd, 0);
+        if (i == 1 && !passes(judge, "", 0))
+            break;
+        set_peek_offset(walk.fd, 0);
         end = walk_queue(&walk, judge);
-        if (end == END_OF_QUEUE)
+        if (end == END_OF_QUEUE && is_as_seen(&walk))
             return walk.unclean;
         if (end == END_UNKNOWN)
             break;
     }
-    return P2E_QUEUE_ALL;
+    return ALL_OF_IT;
+}
+
+// Where no offset is set. At the end of a connection there is none, but nothing of no size.
+static bool head_is_empty(int fd)
+{
+    return recv(fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC) == 0 && !peer_is_gone(fd);
+}
+
+// Others may have peeked at empty messages before: at the head or, with an offset, anywhere.
+static struct unclean look_through(struct walk *walk, const struct judge *judge, int offset)
+{
+    bool is_hidden = offset >= 0 || head_is_empty(walk->fd);
+
+    if (is_hidden && !passes(judge, "", 0)) {
+        if (offset >= 0)
+            return ALL_OF_IT;
+        walk->unclean.has_empty = true;
+    }
+    return walk_until_still(walk, judge);
 }
 
 static bool is_empty(int fd)
@@ -217,22 +301,33 @@ static bool is_empty(int fd)
     return poll(&state, 1, 0) == 0;
 }
 
-size_t p2e_queue_unclean(int fd, int program, enum p2e_transport transport)
+static struct unclean find_unclean(int fd, int program, enum p2e_transport transport)
 {
-    _cleanup_(judge_close) struct judge judge = {-1, -1, transport == P2E_UDP};
+    _cleanup_(judge_close) struct judge judge = {-1, -1, transport == P2E_UDP, {0}};
     _cleanup_free_ char *buffer = NULL;
-    int before = p2e_endpoint_option(fd, SOL_SOCKET, SO_PEEK_OFF);
-    size_t unclean;
+    struct walk walk = {.fd = fd, .is_seq = transport == P2E_UNIXSEQ};
+    int offset = p2e_endpoint_option(fd, SOL_SOCKET, SO_PEEK_OFF);
+    struct unclean unclean;
 
     if (is_empty(fd))
-        return 0;
-    buffer = malloc(P2E_MAX_MESSAGE);
+        return walk.unclean;
+    walk.buffer = buffer = malloc(P2E_MAX_MESSAGE);
     if (!buffer || !judge_open(&judge, program))
-        return P2E_QUEUE_ALL;
-    unclean = walk_until_still(fd, &judge, transport == P2E_UNIXSEQ, buffer);
-    set_peek_offset(fd, before);
+        return ALL_OF_IT;
+    unclean = look_through(&walk, &judge, offset);
+    set_peek_offset(fd, offset);
     return unclean;
 }
+
+bool p2e_queue_is_clean(int fd, int program, enum p2e_transport transport)
+{
+    struct unclean unclean = find_unclean(fd, program, transport);
+
+    return !unclean.bytes && !unclean.has_empty;
+}
+
+// ---- Taking from it -----------------------------------------------------------------------------
+#define MOST_TAKEN (1 << 20) // more than a queue holds; new messages that pass may keep coming
 
 // Nothing of no size, from a connection that ended, is more likely the end than a message.
 static bool is_message(int fd, ssize_t size)
@@ -240,29 +335,33 @@ static bool is_message(int fd, ssize_t size)
     return size > 0 || (size == 0 && !peer_is_gone(fd));
 }
 
-size_t p2e_queue_discard(int fd, size_t count)
+// A server may take messages meanwhile, and what stands behind the last bad one comes nearer then:
+// more than had to may go, never less.
+static size_t discard(int fd, const struct unclean *unclean)
 {
-    size_t taken = 0;
+    size_t taken = 0, bytes = 0;
 
-    for (; count; count--) {
-        ssize_t received = recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC);
+    for (int i = 0; i < MOST_TAKEN; i++) {
+        ssize_t received;
 
+        if (bytes >= unclean->bytes && !(unclean->has_empty && head_is_empty(fd)))
+            break;
+        received = recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC);
         // An error that the socket holds (ECONNREFUSED) comes instead of a message, once.
         if (received < 0 && errno == EAGAIN)
             break;
+        bytes += received > 0 ? (size_t)received : 0;
         taken += is_message(fd, received);
     }
     return taken;
 }
 
-// A server may take messages while we walk, and what stands behind the last bad one comes nearer
-// then: more than had to may go, never less.
 size_t p2e_queue_clean(int fd, const struct p2e_attachment *attachment,
                        enum p2e_transport transport)
 {
-    size_t unclean = P2E_QUEUE_ALL;
+    struct unclean unclean = ALL_OF_IT;
 
     if (!attachment->had_gro)
-        unclean = p2e_queue_unclean(fd, attachment->program, transport);
-    return p2e_queue_discard(fd, unclean);
+        unclean = find_unclean(fd, attachment->program, transport);
+    return discard(fd, &unclean);
 }

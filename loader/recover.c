@@ -82,6 +82,27 @@ static void close_directory(DIR **directory)
         closedir(*directory);
 }
 
+// What is in pin_dir under a name that is not temporary may be another tool's, pin or folder. A
+// link is not followed, to tell.
+static bool may_be_filter(const char *pin_dir, const char *name)
+{
+    _cleanup_free_ char *path = NULL;
+    struct stat st;
+
+    if (asprintf(&path, "%s/%s", pin_dir, name) < 0 || lstat(path, &st))
+        return false;
+    return S_ISLNK(st.st_mode) || (S_ISDIR(st.st_mode) && p2e_pins_are_ours(path));
+}
+
+static bool is_meant(const char *pin_dir, const char *name, bool temporary)
+{
+    enum kind kind = kind_of(name);
+
+    if (temporary)
+        return kind == KIND_MAKING || kind == KIND_DOOMED;
+    return kind == KIND_FILTER && may_be_filter(pin_dir, name);
+}
+
 static int read_names(const char *pin_dir, bool temporary, struct p2e_names *names,
                       struct p2e_error *err)
 {
@@ -91,10 +112,7 @@ static int read_names(const char *pin_dir, bool temporary, struct p2e_names *nam
     if (!directory)
         return p2e_error_set(err, "cannot look into pin folder %s: %m", pin_dir);
     while ((entry = readdir(directory))) {
-        enum kind kind = kind_of(entry->d_name);
-
-        if (kind != KIND_OTHER && (kind != KIND_FILTER) == temporary &&
-            add_name(names, entry->d_name, err))
+        if (is_meant(pin_dir, entry->d_name, temporary) && add_name(names, entry->d_name, err))
             return -1;
     }
     if (names->count)
@@ -162,6 +180,29 @@ static int finish(struct scene *scene, const char *making, struct p2e_error *err
     return 0;
 }
 
+static bool is_of(const char *making, const char *name)
+{
+    size_t length = filter_name_length(making + 1);
+
+    return kind_of(making) == KIND_MAKING && length == strlen(name) &&
+           !strncmp(making + 1, name, length);
+}
+
+// What cannot be trusted is left to p2e_pins_recover, which tells of it.
+void p2e_pins_finish(const char *pin_dir, const char *name)
+{
+    _cleanup_(p2e_names_free) struct p2e_names names = {0};
+    struct p2e_recovery ignored = {0};
+    struct scene scene = {.pin_dir = pin_dir, .recovery = &ignored};
+
+    if (read_names(pin_dir, true, &names, NULL))
+        return;
+    for (size_t i = 0; i < names.count; i++) {
+        if (is_of(names.names[i], name))
+            finish(&scene, names.names[i], NULL);
+    }
+}
+
 static int take_down(struct scene *scene, const char *name, struct p2e_error *err)
 {
     _cleanup_free_ char *path = path_in(scene, name, strlen(name), "");
@@ -186,20 +227,30 @@ static bool slot_holds(const struct p2e_handles *handles, uint32_t judge)
     return !p2e_bpf_map_lookup(handles->slot, 0, &id) && id == judge;
 }
 
+// Whoever died may have come to the slot and no further.
+static bool empty_is(const struct p2e_handles *handles, uint32_t monitor)
+{
+    uint32_t passes;
+
+    return !p2e_bpf_map_lookup(handles->empty, 0, &passes) && passes == monitor;
+}
+
 static int refill(struct scene *scene, const char *name, struct p2e_error *err)
 {
     _cleanup_(p2e_handles_close) struct p2e_handles handles = P2E_NO_HANDLES;
     _cleanup_free_ char *path = path_in(scene, name, strlen(name), "");
     int found = path ? p2e_folder_check(path, err) : p2e_error_set(err, "out of memory");
+    struct p2e_options options;
     uint32_t judge;
 
     if (found <= 0)
         return found;
-    if (p2e_pins_open_all(path, false, &handles, err))
+    if (p2e_pins_open_all(path, false, &handles, err) ||
+        p2e_options_read(handles.options, &options, err))
         return -1;
     if (p2e_program_id(handles.judge, &judge))
         return p2e_error_set(err, "cannot read the pins in %s: %m", path);
-    if (slot_holds(&handles, judge))
+    if (slot_holds(&handles, judge) && empty_is(&handles, options.monitor))
         return 0;
     if (p2e_pins_fill_slot(&handles, handles.judge, err))
         return -1;

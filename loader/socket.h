@@ -56,16 +56,12 @@ bool p2e_mark_is_set(const char *pin_dir, int fd);
 void p2e_mark_clear(const char *pin_dir, int fd);
 
 // ---- queue.c: messages that came in before the filter -------------------------------------------
-// More than a queue holds; not endless, for new messages that the filter passes keep coming.
-#define P2E_QUEUE_ALL (1u << 20)
-// How many messages, from the head of the queue on, have to go so that none is left that the
-// program would drop: 0 when all may stay, P2E_QUEUE_ALL when it cannot be told.
-size_t p2e_queue_unclean(int fd, int program, enum p2e_transport transport);
-// Takes so many messages from the queue, or all that there are. Returns how many it took.
-size_t p2e_queue_discard(int fd, size_t count);
-// Both, for a socket that has just got its program: nothing stays that the program would drop, and
-// nothing that UDP_GRO has put together, which cannot be taken apart. Others may be reading from
-// the socket at the same time. Returns how many messages it took.
+// False when it holds a message that the program would drop, or it cannot be told.
+bool p2e_queue_is_clean(int fd, int program, enum p2e_transport transport);
+// For a socket that has just got its program: takes messages from the head on until none is left
+// that the program would drop, and all where that cannot be told, or where UDP_GRO has put some
+// together, which cannot be taken apart. Others may be reading from the socket at the same time.
+// Returns how many messages it took.
 size_t p2e_queue_clean(int fd, const struct p2e_attachment *attachment,
                        enum p2e_transport transport);
 

@@ -32,7 +32,7 @@ static int filter_connection(int connection, const struct p2e_filter *filter)
         return p2e_policy(filter, &err) ? -1 : 1;
     p2e_attach_lock(connection);
     return filter->mode == P2E_MONITOR ||
-           p2e_queue_unclean(connection, attachment.program, P2E_UNIXSEQ) == 0;
+           p2e_queue_is_clean(connection, attachment.program, P2E_UNIXSEQ);
 }
 
 static int admit(int connection)

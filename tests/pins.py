@@ -8,7 +8,7 @@ import socket
 import struct
 
 _BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
-_MAP_LOOKUP, _MAP_DELETE, _OBJ_GET, _INFO = 1, 3, 7, 15
+_MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _OBJ_PIN, _OBJ_GET, _INFO = 1, 2, 3, 6, 7, 15
 SO_ATTACH_BPF = 50
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -33,6 +33,13 @@ def opened(path):
         os.close(descriptor)
 
 
+def pin_again(path, new):
+    """What is pinned at `path` under another name, too."""
+    name = ctypes.create_string_buffer(str(new).encode())
+    with opened(path) as pinned:
+        _bpf(_OBJ_PIN, struct.pack("QII", ctypes.addressof(name), pinned, 0))
+
+
 def program_id(path):
     with opened(path) as program:
         info = ctypes.create_string_buffer(64)
@@ -54,6 +61,13 @@ def empty_slot(path):
     key = ctypes.create_string_buffer(4)
     with opened(path) as slot:
         _bpf(_MAP_DELETE, struct.pack("IIQ", slot, 0, ctypes.addressof(key)))
+
+
+def set_number(path, number):
+    """The value of a map that holds one."""
+    key, value = ctypes.create_string_buffer(4), ctypes.create_string_buffer(struct.pack("I", number))
+    with opened(path) as pinned:
+        _bpf(_MAP_UPDATE, struct.pack("IIQQQ", pinned, 0, ctypes.addressof(key), ctypes.addressof(value), 0))
 
 
 def agree(folder):

@@ -11,7 +11,7 @@ import pytest
 from first_byte import LOCK, NO_BPFFS, NOBODY, ROOT_WITHOUT_BPF, UNPRIVILEGED
 from keeping import JUDGED, RULES, keep, replace_file, results, verdicts
 from p2e import PROTO
-from pins import Attached, agree, empty_slot, program_id
+from pins import Attached, agree, empty_slot, pin_again, program_id
 
 FOLDER = "note"
 
@@ -222,6 +222,40 @@ def test_prune_removes_no_filter_that_fails(home):
     assert agree(home.pin_dir / "note")
 
 
+# ---- What is not p2e's in the pin folder ---------------------------------------------------------
+@pytest.fixture
+def others(home):
+    """Another tool's pins: in a folder, and without one. And a folder that it has not filled yet."""
+    home.ok("load")
+    for name in ("tc", "ip"):
+        (home.pin_dir / name).mkdir()
+    for path in (home.pin_dir / "tc" / "globals", home.pin_dir / "counters"):
+        pin_again(home.pin_dir / FOLDER / "meta", path)
+    return {home.pin_dir / name for name in ("tc", "tc/globals", "ip", "counters")}
+
+
+def test_others_pins_are_left_alone(home, others):
+    for arguments in (["load"], ["reload"], ["reload", "--prune"]):
+        assert home.ok(*arguments) == "note: up to date\n"
+    assert [entry["filter"] for entry in home.json("status")] == ["note"]
+    said = home.fails("unload", "tc")
+    assert said == f"p2e unload: the pin folder {home.pin_dir}/tc holds what is not p2e's: left alone\n"
+    assert "is not a folder: not trusted" in home.fails("unload", "counters")
+    assert home.ok("unload", "--all") == "note: removed\n"
+    assert all(path.exists() for path in others)
+    assert not (home.pin_dir / "~published").exists()
+
+
+def test_unload_of_what_is_incomplete(home, others):
+    """Another version may have other pins."""
+    for name in ("entry", "judge", "empty"):
+        (home.pin_dir / FOLDER / name).unlink()
+    assert "p2e unload note, then: p2e load" in home.fails("load")
+    assert home.ok("unload", "note") == "note: removed\n"
+    assert home.ok("unload", "ip") == "ip: removed\n"
+    assert home.ok("load") == "note: loaded\n"
+
+
 # ---- unload --------------------------------------------------------------------------------------
 def test_unload(home, attached):
     home.ok("load")
@@ -243,6 +277,17 @@ def test_the_last_mode_says_what_unloading_leaves(home, attached, modes, left):
         home.ok("load")
         socket = attached()
     home.ok("unload", "note")
+    assert verdicts(socket) == left
+
+
+@pytest.mark.parametrize("before, after, left", [("monitor", "enforce", "----"), ("enforce", "monitor", "++++")])
+def test_the_last_mode_says_what_another_transport_leaves(home, attached, before, after, left):
+    """Sockets of UNIX do not go over to a filter for UDP."""
+    keep(home, "A", mode=before)
+    home.ok("load")
+    socket = attached()
+    keep(home, "A", mode=after, port=9)
+    assert home.ok("load") == "note: replaced\n"
     assert verdicts(socket) == left
 
 

@@ -1,16 +1,19 @@
 """p2e attach and detach: filters on the sockets of servers that run already, without the library."""
 
+import contextlib
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
 
 import pytest
 from first_byte import NOBODY, ROOT, ROOT_WITHOUT_BPF, SANITIZED, UNPRIVILEGED
-from p2e import Home, note
+from p2e import COMMAND, Home, note
 from running import CLASSIC, LOCK, UDP_GRO, Running, free_port
 
 MARKS = "~attached"  # in each pin folder: what p2e attach --no-lock has attached
+SPEAKING = {"rules": [{"id": "speaks", "expression": "size(text) > 0"}]}
 GOOD, ALSO_GOOD, BAD, MALFORMED = note("short", 4), note("fine"), note("0123456789"), b"\x0a\x05ab"
 
 # Prints each message that it receives, in hex, as a static binary.
@@ -77,6 +80,23 @@ def objects(tmp_path_factory):
         shutil.copy(home.object("note"), folder / kind)
         home.close()
     return folder
+
+
+@pytest.fixture(scope="module")
+def speaking_object(tmp_path_factory):
+    """Of a filter that drops what says nothing, and so the empty message."""
+    home = Home(note=SPEAKING).compile_all()
+    kept = tmp_path_factory.mktemp("speaking") / "note"
+    shutil.copy(home.object("note"), kept)
+    home.close()
+    return kept
+
+
+@pytest.fixture
+def speaking(home, speaking_object):
+    home.configure(note=SPEAKING)
+    shutil.copy(speaking_object, home.object("note"))
+    return home
 
 
 @pytest.fixture
@@ -267,6 +287,99 @@ def test_server_that_peeks_meanwhile(udp, port):
         server.ask(THREAD.format(PEEK))
         attach(udp, server)
         assert BAD.hex() not in server.ask("queued()")
+
+
+# Until the command has seen so many bytes of the queue.
+SEEN = "next((True for _ in range(10000) if option(socket.SOL_SOCKET, 42) == {} or time.sleep(0.001)), False)"
+TAKE, LOOK = "s.recv(2000).hex()", "s.recv(2000, socket.MSG_PEEK).hex()"
+AS_LONG = note("01234567", 4)  # as BAD is
+
+
+@pytest.mark.skipif(SANITIZED, reason="the leak sanitizer does not work under strace")
+@pytest.mark.parametrize("transport", ["udp", "unixgram"])
+@pytest.mark.parametrize(
+    "waiting,seen,does",
+    [
+        ([GOOD, b"", b"", BAD, GOOD], len(GOOD + BAD), [TAKE]),
+        ([GOOD, BAD], len(GOOD), [LOOK]),
+        ([AS_LONG, BAD, AS_LONG, AS_LONG], len(AS_LONG), [LOOK, TAKE]),
+    ],
+    ids=["takes, and empty ones wait", "looks at the last", "looks, and takes one as long"],
+)
+def test_server_that_is_in_the_way(request, port, transport, waiting, seen, does):
+    """Between two messages that the command looks at: nothing bad is left all the same."""
+    home = request.getfixturevalue("udp" if transport == "udp" else "unix")
+    place = port if transport == "udp" else home.socket
+    slowly = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=sendto:delay_exit=400000"]
+    with Running(transport, place) as server:
+        send(place, *waiting)
+        with subprocess.Popen(
+            [*slowly, COMMAND, "attach", "--pid", str(server.pid)], env=home.env(), stdout=subprocess.DEVNULL
+        ) as command:
+            assert server.ask(SEEN.format(seen)) == "True"
+            for question in does:
+                server.ask(question)
+        assert command.returncode == 0
+        assert BAD.hex() not in server.ask("queued()").split()
+
+
+def ports_of(tracer):
+    """The UDP ports of what is run under strace, which has other children before."""
+    listed = pathlib.Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()
+    links = []
+    with contextlib.suppress(FileNotFoundError):
+        links += [os.readlink(link) for pid in listed for link in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+    rows = [row.split() for row in pathlib.Path("/proc/net/udp").read_text().splitlines()[1:]]
+    return [int(row[1].split(":")[1], 16) for row in rows if f"socket:[{row[9]}]" in links]
+
+
+@pytest.mark.skipif(SANITIZED, reason="the leak sanitizer does not work under strace")
+def test_what_others_send_is_no_verdict(udp, port):
+    """The command asks the program by sockets of its own, which are open to all until they are connected."""
+    slowly = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=connect:delay_enter=1000000"]
+    with Running("udp", port) as server:
+        send(port, BAD, GOOD)
+        with subprocess.Popen(
+            [*slowly, COMMAND, "attach", "--pid", str(server.pid)], env=udp.env(), stdout=subprocess.DEVNULL
+        ) as command:
+            while command.poll() is None and len(ports := ports_of(command)) < 3:  # with the server's
+                pass
+            for ours in set(ports) - {port}:
+                send(ours, GOOD)
+        assert command.returncode == 0
+        assert server.ask("queued()") == hexes(GOOD)
+
+
+@pytest.mark.parametrize(
+    "waiting,left",
+    [
+        ([b"", GOOD, b"", ALSO_GOOD], [ALSO_GOOD]),
+        ([b"", b"", GOOD, ALSO_GOOD], [GOOD, ALSO_GOOD]),
+        ([GOOD, b"", b"", ALSO_GOOD], [ALSO_GOOD]),
+        ([GOOD, b""], []),
+    ],
+    ids=["scattered", "at the head", "amid", "at the end"],
+)
+@pytest.mark.parametrize("peeks", [False, True])
+def test_empty_messages_that_are_dropped(speaking, waiting, left, peeks):
+    """Also those that the server has looked at before, which the kernel does not show again."""
+    with Running("unixgram", speaking.socket) as server:
+        send(speaking.socket, *waiting)
+        if peeks:
+            server.ask(LOOK)
+        attach(speaking, server)
+        assert server.ask("queued()") == hexes(*left)
+
+
+def test_empty_messages_that_cannot_be_seen(speaking):
+    """With a place of its own to look at, the server may have seen any of them: all go."""
+    with Running("unixgram", speaking.socket) as server:
+        send(speaking.socket, GOOD, b"", ALSO_GOOD)
+        server.ask("s.setsockopt(socket.SOL_SOCKET, 42, 0)")
+        for _ in range(2):
+            server.ask(LOOK)
+        attach(speaking, server)
+        assert server.ask("queued()") == ""
 
 
 # ---- Which sockets -------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import time
 
 import pytest
 from first_byte import NOBODY, UNPRIVILEGED
@@ -290,6 +292,22 @@ def test_clang_that_fails(compiled):
     script = "#!/bin/sh\ncat >/dev/null\necho broken clang >&2\nexit 3\n"
     failing = compiled.write("clang", script, 0o755)
     assert "broken clang" in compiled.fails("compile", env={"P2E_CLANG": str(failing)})
+    assert_left_alone(compiled, before)
+
+
+def test_killed_while_clang_runs(compiled):
+    """Clang goes on to its end, which leaves nothing, either."""
+    compiled.configure(note={"max_depth": 5})
+    before = mark(compiled.object("note"))
+    done = compiled.folder / "done"
+    script = f'#!/bin/sh\nkill -KILL $PPID\nclang "$@"\ntouch {done}\n'
+    compiled.write("clang", script, 0o755)
+    assert compiled.p2e("compile", env={"P2E_CLANG": str(compiled.folder / "clang")}).returncode == -signal.SIGKILL
+    for _ in range(600):
+        if done.exists():
+            break
+        time.sleep(0.1)
+    assert done.exists()
     assert_left_alone(compiled, before)
 
 

@@ -10,7 +10,7 @@ import struct
 import subprocess
 
 import pytest
-from first_byte import NOBODY, TOOL, Site
+from first_byte import NOBODY, SANITIZED, TOOL, Site
 from handover import GIVEN, NONE, PROGRAM, REFUSED, agent, ask, connect, request
 
 UNIX = {"transport": "unixgram", "path": "@first"}
@@ -67,6 +67,16 @@ def test_a_living_one_is_not_replaced(site):
         status, _, descriptors = ask(site.agent, request())
         assert status == GIVEN
         close_all(descriptors)
+
+
+@pytest.mark.skipif(SANITIZED, reason="the leak sanitizer does not work under strace")
+def test_whether_there_is_one_cannot_be_asked(site):
+    with agent(site.agent, site.pin_dir):
+        pass
+    failing = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=socket:error=EMFILE:when=1"]
+    said = refused(site, failing)
+    assert said == f"error: cannot ask whether an agent listens at {site.agent}: Too many open files\n"
+    assert site.agent.exists()
 
 
 def linked(site):

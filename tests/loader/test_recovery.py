@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from first_byte import LOCK, NOBODY, SANITIZED, TOOL, UNPRIVILEGED, Site
-from pins import Attached, agree, empty_slot, program_id, slot_id
+from pins import Attached, agree, empty_slot, pin_again, program_id, set_number, slot_id
 
 UNIX = {"transport": "unixgram", "path": "@first"}
 STEPS = ["bpf", "mkdir", "chmod", "flock", "rename", "renameat2", "unlinkat", "rmdir"]
@@ -171,6 +171,19 @@ def test_slot_of_another_program(site, objects):
     socket.close()
 
 
+def test_empty_slot_of_another_mode(site, objects):
+    """Whoever dies between the slot and what an empty one means leaves them of two modes."""
+    folder = pin(site, objects, "A")
+    socket = Attached(folder)
+    set_number(folder / "empty", 1)
+    assert recover(site) == ({**NOTHING, "refilled": 1}, [])
+    assert recover(site) == (NOTHING, [])
+    assert one_of_two(socket) == "A"
+    site.tool("remove", site.pin_dir, "first")
+    assert not socket.passes(b"C")
+    socket.close()
+
+
 @pytest.mark.parametrize("name", ["~first~0123456789abcdef", "~other~0123456789abcdef~"])
 def test_folders_of_the_dead_are_removed(site, objects, name):
     pin(site, objects, "A")
@@ -212,6 +225,20 @@ def test_folders_of_others_are_not_trusted(site, objects):
     assert left.is_dir()
 
 
+def test_two_steps_are_finished_before_another_is_created(site, objects):
+    """Else the slot of sockets that are attached would go with the pins of the dead."""
+    folder = pin(site, objects, "A")
+    socket = Attached(folder)
+    os.rename(folder, site.pin_dir / "~first~0123456789abcdef")
+    (site.pin_dir / "~first~0123456789abcdef~").mkdir()
+    said = site.tool("create", site.pin_dir, "first", objects / "B").stdout
+    assert said.startswith("EEXIST: ")
+    recover(site)
+    assert site.pinned() == ["first"] and agree(folder)
+    assert one_of_two(socket) == "A"
+    socket.close()
+
+
 def test_two_steps_of_others_are_not_finished(site, objects):
     folder = pin(site, objects, "A")
     making, doomed = (site.pin_dir / f"~first~0123456789abcdef{tail}" for tail in ("", "~"))
@@ -231,6 +258,14 @@ def test_pins_that_are_not_ours_are_left_alone(site, objects):
     done, (said,) = recover(site)
     assert done == {**NOTHING, "refused": 1} and "is not p2e's: not trusted" in said
     assert slot_id(folder / "slot") == before
+
+
+def test_folders_of_other_tools_are_left_alone(site, objects):
+    folder = pin(site, objects, "A")
+    (site.pin_dir / "tc").mkdir()
+    pin_again(folder / "meta", site.pin_dir / "tc" / "globals")
+    assert recover(site) == (NOTHING, [])
+    assert (site.pin_dir / "tc" / "globals").exists()
 
 
 def test_pin_dir_that_is_a_link(site, objects, tmp_path):

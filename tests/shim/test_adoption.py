@@ -47,6 +47,22 @@ def test_what_waits_is_judged(site, port, how, waiting, left):
     assert (run.first, run.lines, run.errors) == ("ready", [*left, "B later"], "")
 
 
+@pytest.mark.parametrize("how", ["peeked", "walked"])
+@pytest.mark.parametrize(
+    "waiting, left",
+    [
+        ([b"", b"", b"B0"], ["", "", "B0"]),
+        ([b"", b"A0", b"", b"B0"], ["", "B0"]),
+        ([b"B0", b"", b"", b"A0", b"B1"], ["B1"]),
+    ],
+    ids=["good", "behind one", "behind several"],
+)
+def test_what_was_peeked_at_is_judged(site, port, how, waiting, left):
+    """The kernel does not show an empty message again: it counts all the same."""
+    run = adopt(site, how, port, waiting)
+    assert (run.first, run.lines, run.errors) == ("ready", [*left, "B later"], "")
+
+
 @pytest.mark.parametrize("how", ["listen", "inetd"])
 def test_unix_datagrams(how):
     site = Site(first={"transport": "unixgram", "path": "@p2e-adopted"}).compile()

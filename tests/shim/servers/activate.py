@@ -1,8 +1,9 @@
 """Hands a bound socket over as systemd and inetd do: activate.py HOW ADDRESS MESSAGES COMMAND...
 
 HOW is "listen" (descriptors 3 and up, LISTEN_FDS), "inetd" (descriptor 0), "stranger" (LISTEN_FDS for
-another process), "gro" (listen, with UDP_GRO on), "lonely" (listen, and loopback is down by then), or
-"stream" (listen, TCP beside it). MESSAGES, with commas between, each in hex with "*" and how many times
+another process), "gro" (listen, with UDP_GRO on), "lonely" (listen, and loopback is down by then),
+"peeked" and "walked" (listen, and the first message, or each of them, has been peeked at), or "stream"
+(listen, TCP beside it). MESSAGES, with commas between, each in hex with "*" and how many times
 over, wait in the queue by then. The environment of the command is this one's, with LATER_PRELOAD for
 LD_PRELOAD."""
 
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 
+SO_PEEK_OFF = 42
 
 def bind(address, how):
     family = socket.AF_INET if address.isdigit() else socket.AF_UNIX
@@ -38,12 +40,24 @@ def fill(server, messages):
             client.send(bytes.fromhex(pattern) * int(times))
 
 
+def peek(server, how):
+    if how == "walked":
+        server.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, 0)
+    try:
+        for _ in range({"peeked": 1, "walked": 100}.get(how, 0)):
+            server.recv(1 << 17, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        pass
+    server.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, -1)
+
+
 def main():
     how, address, messages, *command = sys.argv[1:]
     if how == "lonely":
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     server = bind(address, how)
     fill(server, messages)
+    peek(server, how)
     if how == "lonely":
         subprocess.run(["ip", "link", "set", "lo", "down"], check=True)
     env = {**os.environ, "LD_PRELOAD": os.environ["LATER_PRELOAD"]}
