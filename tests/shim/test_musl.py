@@ -142,6 +142,18 @@ def test_a_filter_for_one_program(port, program, received):
         site.close()
 
 
+def test_a_filter_for_a_program_that_was_replaced(port):
+    site = pinned(first={"transport": "udp", "port": port, "program": "srv"})
+    try:
+        copy = shutil.copy(SERVER, site.folder / "srv")
+        variables = {"P2E_PIN_DIR": str(site.pin_dir), "LATER_PRELOAD": str(LIBRARY)}
+        command = [PYTHON, str(SERVERS / "replaced.py"), copy, "plain", str(port)]
+        run = converse(command, port, env={**os.environ, **variables})
+        assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+    finally:
+        site.close()
+
+
 def adopt(site, port, waiting, ends=True, **variables):
     """The server is handed a bound socket with messages in its queue already."""
     variables = {"P2E_PIN_DIR": str(site.pin_dir), "LATER_PRELOAD": str(LIBRARY), **variables}

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from first_byte import SANITIZED, UNPRIVILEGED, Site
-from serving import GOOD, SERVERS, Run, converse, send, server, udp_ports
+from serving import GOOD, PYTHON, SERVERS, Run, converse, send, server, udp_ports
 
 STYLES = [
     "plain",
@@ -143,6 +143,17 @@ def test_a_filter_for_a_program(site, port, filtered):
     run = converse(site.preloaded() + server("plain", port), port)
     assert (run.lines == GOOD) == filtered
     assert run.errors == ""
+
+
+def test_a_filter_for_a_program_that_was_replaced(site, port):
+    """An upgrade, and the server executes itself anew: the kernel knows its old name."""
+    site.configure(first={"transport": "udp", "port": port, "program": "srv"})
+    copy = shutil.copy(os.path.realpath(PYTHON), site.folder / "srv")
+    env = site.environment(PYTHONHOME="/usr")
+    env = {**env, "LATER_PRELOAD": env.pop("LD_PRELOAD")}
+    command = [PYTHON, str(SERVERS / "replaced.py"), copy, *server("plain", port)[1:]]
+    run = converse(command, port, env=env)
+    assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
 
 
 def test_monitor_mode_passes_all(site, port):
