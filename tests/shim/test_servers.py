@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import time
 
 import pytest
@@ -180,6 +181,25 @@ def test_a_failed_bind_leaves_the_socket_as_it_was(site, port):
         "B0",
     ]
     assert run.errors == ""
+
+
+@pytest.mark.parametrize("prefix", [[], UNPRIVILEGED], ids=["root", "nobody"])
+def test_a_new_socket_gets_what_is_pinned_by_then(port, prefix):
+    """The other one keeps what it has: nothing, for its slot is empty."""
+    site = Site(first={"transport": "udp", "port": f"{port}-{port + 1}"}).compile()
+    try:
+        assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+        run = Run(site.preloaded(prefix) + server("binds_two", port), stdin=subprocess.PIPE)
+        assert site.tool("remove", site.pin_dir, "first").returncode == 0
+        assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+        run.tell("go\n")
+        assert (run.first, run.line()) == ("ready", "ready")
+        send(port, b"B0")
+        send(port + 1, b"A1", b"B1", b"end")
+        run.finish()
+        assert (run.lines, run.errors) == (["B1", "first: nothing"], "")
+    finally:
+        site.close()
 
 
 def test_replacing_the_pinned_program_reaches_sockets_that_are_attached(site, port):
