@@ -156,13 +156,20 @@ static int bind_ours(const struct call *call)
     return kernel_chooses(call) ? bind_late(call) : real_bind(call);
 }
 
+// The kernel takes no more for an address.
+static size_t address_size(socklen_t length)
+{
+    return length < sizeof(struct sockaddr_storage) ? length : sizeof(struct sockaddr_storage);
+}
+
 static int hooked_bind(int fd, const struct sockaddr *address, socklen_t length)
 {
     const struct p2e_shim *shim = p2e_shim();
     struct call call = {.fd = fd, .address = address, .length = length};
 
     if (!address || !p2e_endpoint_transport(fd, &call.transport) ||
-        (shim->has_config && !shim->wants[call.transport]))
+        (shim->has_config && !shim->wants[call.transport]) ||
+        !p2e_endpoint_readable(fd, address, address_size(length)))
         return real_bind(&call);
     return bind_ours(&call);
 }

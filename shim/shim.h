@@ -55,6 +55,11 @@ const struct p2e_shim *p2e_shim(void);
 int p2e_endpoint_filter(enum p2e_transport transport, const struct sockaddr *address,
                         socklen_t length, const struct p2e_filter **filter, struct p2e_error *err);
 
+// Whether so many bytes (no more than a page) of what the server points to can be read; false also
+// where `fd` is no socket: the real call then says what is wrong. One system call, two across
+// pages: setsockopt, which a server that gets a filter has to be allowed anyway.
+bool p2e_endpoint_readable(int fd, const void *memory, size_t size);
+
 // ---- program.c ----------------------------------------------------------------------------------
 // The descriptor of a filter's program, opened or loaded at the first call, and opened again where
 // another one is pinned by now. It stays ours: do not close.

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from first_byte import UNPRIVILEGED, Site
-from serving import Run, server, udp_ports
+from serving import PYTHON, Run, server, udp_ports
 
 PATH = "@p2e-sequenced"
 
@@ -96,6 +96,25 @@ def test_an_accept_that_does_not_wait(site):
         with pytest.raises(ConnectionResetError):
             client.recv(10)
     assert (run.lines, run.errors) == (["EAGAIN"], "")
+
+
+@pytest.mark.parametrize("preloaded", [False, True])
+def test_an_accept_with_nowhere_for_the_address(site, preloaded):
+    """The connection is lost, as without the shim."""
+    script = (
+        "import ctypes, errno, socket\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+        f"s.bind('\\0{PATH[1:]}'); s.listen(); print('ready', flush=True)\n"
+        "address = ctypes.create_string_buffer(128)\n"
+        "result = libc.accept(s.fileno(), address, ctypes.c_void_p(16))\n"
+        "print(result, errno.errorcode[ctypes.get_errno()])\n"
+    )
+    run = Run([*(site.preloaded() if preloaded else []), PYTHON, "-c", script])
+    assert run.first == "ready"
+    with connect():
+        run.finish()
+    assert (run.lines, run.errors) == (["-1 EFAULT"], "")
 
 
 @pytest.mark.parametrize("on_error", ["closed", "open"])
