@@ -134,10 +134,11 @@ enum p2e_agreement p2e_filter_agreement(const struct p2e_config *config,
 // ---- The one way in (DESIGN decision 9) ---------------------------------------------------------
 enum p2e_origin { P2E_FROM_PIN, P2E_LOADED_AND_PINNED, P2E_LOADED_UNPINNED };
 
-// The program for a filter: pinned and of this filter's canonical text; else loaded from object_dir
-// and pinned; else loaded and not pinned (no bpffs). *program is the descriptor to attach: the
-// entry when pinned, the judge when not. Of a published config (loader/published.h) it is what is
-// pinned under that name, whatever its text, and nothing else.
+// The program for a filter: pinned and of this filter's canonical text, or of that which the config
+// file has by now; else loaded from object_dir and pinned; else loaded and not pinned (no bpffs).
+// *program is the descriptor to attach: the entry when pinned, the judge when not. Of a published
+// config (loader/published.h) it is what is pinned under that name, whatever its text, and nothing
+// else.
 int p2e_filter_program(const struct p2e_config *config, const struct p2e_filter *filter,
                        int *program, enum p2e_origin *origin, struct p2e_error *err);
 

@@ -202,6 +202,67 @@ def test_a_new_socket_gets_what_is_pinned_by_then(port, prefix):
         site.close()
 
 
+LATE_FIRST_SOCKET = """
+import socket, sys
+print("begun", flush=True); sys.stdin.readline()
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+try: s.bind(("127.0.0.1", int(sys.argv[1]))); print("ready", flush=True)
+except OSError as error: sys.exit(f"bind {error.errno}")
+while (m := s.recv(100)) != b"end": print(m.decode(), flush=True)
+"""
+
+
+def start_before_a_change(site, port, prefix, change):
+    """A server that reads its configuration, and gets its first socket when that is another one."""
+    assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+    command = [*site.preloaded(prefix), PYTHON, "-c", LATE_FIRST_SOCKET, str(port)]
+    run = Run(command, stdin=subprocess.PIPE)
+    change(site)
+    run.tell("go\n")
+    if run.line() == "ready":
+        send(port, b"A0", b"B0", b"end")
+    return run.finish()
+
+
+def pin_other_rules(site):
+    site.configure(first={**site.filters["first"], "rules": ["false"]})
+    site.compile(FORBIDDEN=ord("B"))
+    assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+
+
+def pin_monitor_mode(site):
+    site.configure(first={**site.filters["first"], "mode": "monitor"})
+    assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+
+
+def pin_and_change_the_config_once_more(site):
+    pin_other_rules(site)
+    site.configure(first={**site.filters["first"], "rules": ["true", "false"]})
+
+
+def pin_and_hide_the_config(site):
+    pin_other_rules(site)
+    site.conf.unlink()
+
+
+@pytest.mark.parametrize("prefix", [[], UNPRIVILEGED], ids=["root", "nobody"])
+@pytest.mark.parametrize("change, received",
+                         [(pin_other_rules, ["A0"]), (pin_monitor_mode, ["A0", "B0"])])
+def test_a_configuration_that_was_read_before_it_changed(site, port, prefix, change, received):
+    run = start_before_a_change(site, port, prefix, change)
+    assert (run.lines, run.errors) == (received, "")
+    assert site.tool("program", site.conf, "first").stdout == "pin\n"  # it has changed nothing back
+
+
+@pytest.mark.parametrize("prefix", [[], UNPRIVILEGED], ids=["root", "nobody"])
+@pytest.mark.parametrize("change", [pin_and_change_the_config_once_more, pin_and_hide_the_config])
+def test_a_configuration_that_is_not_what_is_pinned(site, port, prefix, change):
+    """Neither the old one nor the new one."""
+    run = start_before_a_change(site, port, prefix, change)
+    assert run.lines == [] and "bind 13" in run.errors
+    assert "where that was done since this process began, start it again" in run.errors
+
+
 def test_replacing_the_pinned_program_reaches_sockets_that_are_attached(site, port):
     run = Run(site.preloaded() + server("plain", port))
     send(port, b"A0", b"B0")
