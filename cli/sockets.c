@@ -16,9 +16,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/program.h"
 #include "loader/socket.h"
-
-#define DELETED " (deleted)"
 
 const char *p2e_filtering_name(enum p2e_filtering filtering)
 {
@@ -53,17 +52,12 @@ static uid_t read_user(int folder)
     return uid;
 }
 
-// An executable that was replaced since is known by its old name.
 static void read_program(int folder, char *program, size_t size)
 {
     char path[PATH_MAX];
     ssize_t length = readlinkat(folder, "exe", path, sizeof(path) - 1);
     path[length > 0 ? length : 0] = '\0';
-    char *end = length > (ssize_t)strlen(DELETED) ? path + length - strlen(DELETED) : NULL;
-    if (end && !strcmp(end, DELETED))
-        *end = '\0';
-    const char *slash = strrchr(path, '/');
-    snprintf(program, size, "%s", slash ? slash + 1 : "");
+    snprintf(program, size, "%s", p2e_program_name(path));
 }
 
 static int no_process(pid_t pid, struct p2e_error *err)

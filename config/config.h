@@ -108,6 +108,12 @@ int p2e_config_match(const struct p2e_config *config, enum p2e_transport transpo
                      const struct sockaddr *address, socklen_t length, const char *program,
                      const struct p2e_filter **filter, struct p2e_error *err);
 
+// Whether a socket whose port, or name, the kernel chooses at bind may turn out to be one that must
+// not go unfiltered: a filter with on_error = "closed" may claim it, or several between which it
+// could not be told. Preserves errno.
+bool p2e_config_may_close(const struct p2e_config *config, enum p2e_transport transport,
+                          const struct sockaddr *address, socklen_t length, const char *program);
+
 // The part of a filter that decides what its program does (message, depth, rules), as canonical
 // text: two filters with the same text and the same schema compile to the same program. The object
 // carries it, so that a reader without a compiler can tell whether an object is of this filter.

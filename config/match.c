@@ -151,11 +151,15 @@ static bool claims_address(const struct p2e_filter *filter, const struct target 
     return IN6_IS_ADDR_V4MAPPED(&filter->address) ? target->wildcard_v4 : target->wildcard_v6;
 }
 
+static bool is_for(const struct p2e_filter *filter, const struct target *target)
+{
+    return filter->transport == target->transport &&
+           (!filter->program || !target->program || !strcmp(filter->program, target->program));
+}
+
 static bool claims(const struct p2e_filter *filter, const struct target *target)
 {
-    if (filter->transport != target->transport)
-        return false;
-    if (filter->program && target->program && strcmp(filter->program, target->program))
+    if (!is_for(filter, target))
         return false;
     if (filter->transport != P2E_UDP)
         return same_path(filter->path, target->path);
@@ -231,6 +235,38 @@ int p2e_config_match(const struct p2e_config *config, enum p2e_transport transpo
     int found = read_address(address, length, &target) ? match(config, &target, filter, err) : 0;
     errno = saved;
     return found;
+}
+
+// ---- Before the kernel has chosen ---------------------------------------------------------------
+
+// Some port, or the abstract names that it gives.
+static bool may_claim(const struct p2e_filter *filter, const struct target *target)
+{
+    if (!is_for(filter, target))
+        return false;
+    return filter->transport == P2E_UDP ? claims_address(filter, target) : *filter->path == '@';
+}
+
+bool p2e_config_may_close(const struct p2e_config *config, enum p2e_transport transport,
+                          const struct sockaddr *address, socklen_t length, const char *program)
+{
+    struct target target = {.transport = transport, .program = program};
+    const struct p2e_filter *special = NULL; // with an address: one alone can judge a wildcard
+    if (transport == P2E_UDP && !read_address(address, length, &target))
+        return false; // bind will fail
+    for (size_t i = 0; i < config->filter_count; i++) {
+        const struct p2e_filter *filter = &config->filters[i];
+        if (!may_claim(filter, &target))
+            continue;
+        if (filter->on_error == P2E_CLOSED)
+            return true;
+        if (!filter->has_address)
+            continue;
+        if (special && !same_address(special, filter))
+            return true;
+        special = filter;
+    }
+    return false;
 }
 
 bool p2e_filters_conflict(const struct p2e_filter *a, const struct p2e_filter *b)

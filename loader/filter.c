@@ -66,14 +66,31 @@ enum p2e_agreement p2e_filter_agreement(const struct p2e_config *config,
 enum pinned { PINNED_ERROR, PINNED_HIDDEN, PINNED_NONE, PINNED_OTHER, PINNED_SAME };
 
 // Whoever may load goes by the object. All others take what is pinned.
-static bool is_asked_for(const struct request *request, int options_fd,
-                         const struct p2e_description *pinned)
+static bool agrees(const struct p2e_config *config, const struct p2e_filter *filter, int options_fd,
+                   const struct p2e_description *pinned)
 {
     struct p2e_options options;
 
     return !p2e_options_read(options_fd, &options, NULL) &&
-           p2e_filter_agreement(request->config, request->filter, pinned, &options,
-                                !p2e_missing_capabilities()) == P2E_AGREES;
+           p2e_filter_agreement(config, filter, pinned, &options, !p2e_missing_capabilities()) ==
+               P2E_AGREES;
+}
+
+// A server may have read the configuration before it was changed, and the filter pinned anew. What
+// the file says now counts then, as it does for sockets that are attached. A relative path may be
+// another file's by now.
+static bool agrees_by_now(const struct request *request, int options_fd,
+                          const struct p2e_description *pinned)
+{
+    _cleanup_(p2e_config_free) struct p2e_config now = {0};
+    const struct p2e_filter *filter;
+    struct p2e_error ignored;
+
+    if (*request->config->path != '/' || p2e_config_load(request->config->path, &now, &ignored))
+        return false;
+    filter = p2e_config_filter(&now, request->filter->name);
+    return filter && filter->transport == request->filter->transport &&
+           agrees(&now, filter, options_fd, pinned);
 }
 
 static enum pinned open_pinned(const struct request *request, int *program, struct p2e_error *err)
@@ -87,7 +104,8 @@ static enum pinned open_pinned(const struct request *request, int *program, stru
         return errno == EACCES ? PINNED_HIDDEN : PINNED_ERROR;
     if (!found)
         return PINNED_NONE;
-    if (!is_asked_for(request, handles.options, &description))
+    if (!agrees(request->config, request->filter, handles.options, &description) &&
+        !agrees_by_now(request, handles.options, &description))
         return PINNED_OTHER;
     *program = TAKE_FD(handles.entry);
     return PINNED_SAME;
@@ -155,7 +173,8 @@ static int load_and_replace(const struct request *request, int *program, enum p2
     if (load(request, &handles, err) || p2e_pins_replace(pin_dir, name, &handles, err))
         return p2e_error_prefix(err,
                                 "the pinned program in %s/%s is of other rules than %s has; "
-                                "whoever may load replaces it: p2e load. Replacing it here failed",
+                                "whoever may load replaces it: p2e load; where that was done since "
+                                "this process began, start it again. Replacing it here failed",
                                 pin_dir, name, request->config->path);
     *origin = P2E_LOADED_AND_PINNED;
     return reopen_pinned(request, program, err);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "bpf/abi.h"
@@ -140,12 +141,28 @@ enum p2e_agreement p2e_filter_agreement(const struct p2e_config *config,
 // ---- The one way in (DESIGN decision 9) ---------------------------------------------------------
 enum p2e_origin { P2E_FROM_PIN, P2E_LOADED_AND_PINNED, P2E_LOADED_UNPINNED };
 
-// The program for a filter: pinned and of this filter's canonical text; else loaded from object_dir
-// and pinned; else loaded and not pinned (no bpffs). *program is the descriptor to attach: the
-// entry when pinned, the judge when not. Of a published config (loader/published.h) it is what is
-// pinned under that name, whatever its text, and nothing else.
+// The program for a filter: pinned and of this filter's canonical text, or of that which the config
+// file has by now; else loaded from object_dir and pinned; else loaded and not pinned (no bpffs).
+// *program is the descriptor to attach: the entry when pinned, the judge when not. Of a published
+// config (loader/published.h) it is what is pinned under that name, whatever its text, and nothing
+// else.
 int p2e_filter_program(const struct p2e_config *config, const struct p2e_filter *filter,
                        int *program, enum p2e_origin *origin, struct p2e_error *err);
+
+// ---- What is pinned now, for who has opened it before (current.c) -------------------------------
+// The inode of an entry's pin; all 0 where none is seen.
+struct p2e_pin {
+    dev_t device;
+    ino_t inode;
+};
+void p2e_current_find(const char *pin_dir, const char *name, struct p2e_pin *pin);
+// Whether it is still the same; true where that cannot be told, as in a chroot. Costs one system
+// call, and some more where the pin is gone. Pins that were replaced are others, too.
+bool p2e_current_is(const char *pin_dir, const char *name, const struct p2e_pin *pin);
+// The entry of what is pinned now. 1; 0: nothing is; -1. Its rules and its mode may be newer than
+// the configuration of this process, as they may be on the sockets that it has already.
+int p2e_current_program(const char *pin_dir, const struct p2e_filter *filter, int *program,
+                        struct p2e_error *err);
 
 // Makes the pins of a filter those of this object with the filter's own options, for who may load.
 // On failure what was pinned stays, and goes on judging.

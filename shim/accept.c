@@ -54,16 +54,15 @@ static int admit(int connection)
 }
 
 // A connection that is given up is one that never came: wait for the next.
-static int hooked_accept(const struct call *call)
+static int accept_admitted(const struct call *call)
 {
-    const struct p2e_shim *shim = p2e_shim();
-    socklen_t length = call->length ? *call->length : 0;
+    socklen_t length = call->address ? *call->length : 0;
 
     for (;;) {
         int connection = real_accept(call);
         int admitted;
 
-        if (connection < 0 || (shim->has_config && !shim->wants[P2E_UNIXSEQ]))
+        if (connection < 0)
             return connection;
         admitted = admit(connection);
         if (admitted > 0)
@@ -73,9 +72,20 @@ static int hooked_accept(const struct call *call)
             errno = ECONNABORTED;
             return -1;
         }
-        if (call->length)
+        if (call->address)
             *call->length = length;
     }
+}
+
+// Without a place for the length the kernel gives no connection out.
+static int hooked_accept(const struct call *call)
+{
+    const struct p2e_shim *shim = p2e_shim();
+
+    if ((shim->has_config && !shim->wants[P2E_UNIXSEQ]) ||
+        (call->address && !p2e_endpoint_readable(call->fd, call->length, sizeof(*call->length))))
+        return real_accept(call);
+    return accept_admitted(call);
 }
 
 static int accept_keeping_errno(const struct call *call)

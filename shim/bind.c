@@ -85,6 +85,35 @@ static int attach_late(const struct call *call)
     return p2e_policy(filter, &err);
 }
 
+// Nothing of ours can be on the socket: only filters that let it go on unfiltered are for it, if
+// any.
+static int bind_ungated(const struct call *call, const struct p2e_error *why)
+{
+    struct sockaddr_storage address;
+    socklen_t length;
+    const struct p2e_filter *filter;
+    struct p2e_error err;
+    int result = real_bind(call), found;
+
+    if (result || !p2e_endpoint_bound(call->fd, &address, &length))
+        return result;
+    found =
+        p2e_endpoint_filter(call->transport, (struct sockaddr *)&address, length, &filter, &err);
+    if (found < 0)
+        return p2e_policy_closed(&err);
+    return found ? p2e_policy(filter, why) : 0;
+}
+
+static int bind_without_gate(const struct call *call, const struct p2e_error *why)
+{
+    const struct p2e_shim *shim = p2e_shim();
+
+    if (p2e_config_may_close(&shim->config, call->transport, call->address, call->length,
+                             shim->program))
+        return p2e_policy_closed(why);
+    return bind_ungated(call, why);
+}
+
 // A gate stands from before bind until the filter is known, so that nothing comes in unfiltered. It
 // stays shut on a socket that is refused, because a bound socket cannot be unbound.
 static int bind_late(const struct call *call)
@@ -93,7 +122,7 @@ static int bind_late(const struct call *call)
     int result, found, saved;
 
     if (p2e_attach_possible(call->fd, &err) || p2e_attach_gate(call->fd, &err))
-        return p2e_policy_closed(&err);
+        return bind_without_gate(call, &err);
     result = real_bind(call);
     saved = errno;
     found = result ? 0 : attach_late(call);
@@ -127,13 +156,20 @@ static int bind_ours(const struct call *call)
     return kernel_chooses(call) ? bind_late(call) : real_bind(call);
 }
 
+// The kernel takes no more for an address.
+static size_t address_size(socklen_t length)
+{
+    return length < sizeof(struct sockaddr_storage) ? length : sizeof(struct sockaddr_storage);
+}
+
 static int hooked_bind(int fd, const struct sockaddr *address, socklen_t length)
 {
     const struct p2e_shim *shim = p2e_shim();
     struct call call = {.fd = fd, .address = address, .length = length};
 
     if (!address || !p2e_endpoint_transport(fd, &call.transport) ||
-        (shim->has_config && !shim->wants[call.transport]))
+        (shim->has_config && !shim->wants[call.transport]) ||
+        !p2e_endpoint_readable(fd, address, address_size(length)))
         return real_bind(&call);
     return bind_ours(&call);
 }

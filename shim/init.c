@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/program.h"
 #include "loader/handover.h"
 #include "loader/published.h"
 #include "shim/shim.h"
@@ -29,11 +30,9 @@ static void resolve(struct p2e_real *real)
 static void find_program(void)
 {
     ssize_t length = readlink("/proc/self/exe", shim.executable, sizeof(shim.executable) - 1);
-    const char *slash;
 
     shim.executable[length > 0 ? length : 0] = '\0';
-    slash = strrchr(shim.executable, '/');
-    shim.program = slash ? slash + 1 : shim.executable;
+    shim.program = p2e_program_name(shim.executable);
 }
 
 static void note_wants(void)

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -7,16 +8,24 @@
 #include "loader/loader.h"
 #include "shim/shim.h"
 
-// What is known of a filter's program is one word: 0 nothing, TRIED that a warm-up got none, else
-// the program's kernel id (never 0) and its descriptor. The id tells whether the descriptor still
-// is ours: a server may close all that it has not opened itself, and open something else in the
-// same place.
-#define TRIED 1ull
+// What is known of a filter's program. The id tells whether the descriptor still is ours: a server
+// may close all that it has not opened itself, and open something else in the same place. The pin
+// tells whether the program is still the one that is pinned.
+//
+// It never changes: what is known newly takes its place. It is not freed then, nor is its
+// descriptor closed, for another thread may be about to use both. That is a few bytes where pins
+// were replaced, and a descriptor where a filter was unloaded and loaded again.
+struct p2e_known {
+    uint32_t id;
+    int fd;
+    struct p2e_pin pin;
+};
 
-static uint64_t remember(uint32_t id, int fd)
-{
-    return (uint64_t)id << 32 | (uint32_t)fd;
-}
+// A warm-up got none.
+static const struct p2e_known tried = {.fd = -1};
+
+// More than other threads, or whoever pins, can come between.
+#define MOST_TRIES 100
 
 // What was handed over may be in a process that may not call bpf(2).
 static int program_id(int fd, uint32_t *id)
@@ -24,14 +33,13 @@ static int program_id(int fd, uint32_t *id)
     return p2e_shim()->agent ? p2e_handover_program_id(fd, id) : p2e_program_id(fd, id);
 }
 
-static int descriptor(uint64_t known)
+static int descriptor(const struct p2e_known *known)
 {
-    int fd = (int)(uint32_t)known;
     uint32_t id;
 
-    if (known <= TRIED || program_id(fd, &id) || id != known >> 32)
+    if (!known || known->fd < 0 || program_id(known->fd, &id) || id != known->id)
         return -1;
-    return fd;
+    return known->fd;
 }
 
 // Out of the way: a server may count on the numbers that its own descriptors get.
@@ -51,11 +59,20 @@ static int move_high(int fd)
     return high;
 }
 
-static _Atomic uint64_t *place_of(const struct p2e_filter *filter)
+// ---- Getting it ---------------------------------------------------------------------------------
+static _Atomic(const struct p2e_known *) *place_of(const struct p2e_filter *filter)
 {
     const struct p2e_shim *shim = p2e_shim();
 
     return &shim->programs[filter - shim->config.filters];
+}
+
+// What was handed over is kept: there is no folder to look into.
+static bool is_current(const struct p2e_filter *filter, const struct p2e_known *known)
+{
+    const struct p2e_shim *shim = p2e_shim();
+
+    return shim->agent || p2e_current_is(shim->config.pin_dir, filter->name, &known->pin);
 }
 
 static int open_or_load(const struct p2e_filter *filter, int *fd, struct p2e_error *err)
@@ -67,51 +84,88 @@ static int open_or_load(const struct p2e_filter *filter, int *fd, struct p2e_err
     return p2e_file_program(&shim->config, filter, fd, err);
 }
 
-static int obtain(const struct p2e_filter *filter, uint64_t *known, struct p2e_error *err)
+// Who has had the program takes what is pinned now: the rules of a filter may change under a server
+// that has read its configuration before.
+static int open_again(const struct p2e_filter *filter, int *fd, struct p2e_error *err)
 {
-    uint32_t id;
-    int fd;
+    const struct p2e_shim *shim = p2e_shim();
+    int found = shim->agent ? 0 : p2e_current_program(shim->config.pin_dir, filter, fd, err);
 
-    if (open_or_load(filter, &fd, err))
+    if (found)
+        return found < 0 ? -1 : 0;
+    return open_or_load(filter, fd, err);
+}
+
+static int obtain(const struct p2e_filter *filter, const struct p2e_known *seen,
+                  struct p2e_known *mine, struct p2e_error *err)
+{
+    bool again = seen && seen != &tried;
+
+    // Before it is opened: if it is replaced in between, that is seen the next time.
+    if (!p2e_shim()->agent)
+        p2e_current_find(p2e_shim()->config.pin_dir, filter->name, &mine->pin);
+    if (again ? open_again(filter, &mine->fd, err) : open_or_load(filter, &mine->fd, err))
         return -1;
-    fd = move_high(fd);
-    if (program_id(fd, &id)) {
-        close(fd);
-        return p2e_error_set(err, "cannot ask for the program's id: %m");
+    mine->fd = move_high(mine->fd);
+    if (!program_id(mine->fd, &mine->id))
+        return 0;
+    close(mine->fd);
+    return p2e_error_set(err, "cannot ask for the program's id: %m");
+}
+
+// Puts what is known now in the place of what was seen there, unless another thread was faster: one
+// descriptor is enough.
+static int renew(const struct p2e_filter *filter, const struct p2e_known *seen,
+                 struct p2e_error *err)
+{
+    struct p2e_known *mine = calloc(1, sizeof(*mine));
+    int opened, kept;
+
+    if (!mine)
+        return p2e_error_set(err, "out of memory");
+    if (obtain(filter, seen, mine, err)) {
+        free(mine);
+        return -1;
     }
-    *known = remember(id, fd);
-    return fd;
+    opened = mine->fd;
+    kept = descriptor(seen);
+    // Another pin of the same program: it was replaced, and its entry was not.
+    if (kept >= 0 && seen->id == mine->id)
+        mine->fd = kept;
+    if (!atomic_compare_exchange_strong(place_of(filter), &seen, mine)) {
+        free(mine);
+        close(opened);
+    } else if (mine->fd != opened) {
+        close(opened);
+    }
+    return 0;
 }
 
 int p2e_program_get(const struct p2e_filter *filter, struct p2e_error *err)
 {
-    _Atomic uint64_t *place = place_of(filter);
-    uint64_t seen = atomic_load(place), mine;
-    int fd = descriptor(seen), winner;
+    for (int i = 0; i < MOST_TRIES; i++) {
+        const struct p2e_known *seen = atomic_load(place_of(filter));
+        int fd = descriptor(seen);
 
-    if (fd >= 0)
-        return fd;
-    fd = obtain(filter, &mine, err);
-    if (fd < 0 || atomic_compare_exchange_strong(place, &seen, mine))
-        return fd;
-    // Another thread was faster: one descriptor is enough.
-    winner = descriptor(seen);
-    if (winner < 0)
-        return fd;
-    close(fd);
-    return winner;
+        if (fd >= 0 && is_current(filter, seen))
+            return fd;
+        if (renew(filter, seen, err))
+            return -1;
+    }
+    return p2e_error_set(err, "its program changes all the time; try again");
 }
 
+// ---- Beforehand ---------------------------------------------------------------------------------
 // An agent that did not answer is not asked for the next one: this is a call of the server's.
 static void warm(const struct p2e_filter *filter, bool *agent_fails)
 {
-    _Atomic uint64_t *place = place_of(filter);
-    uint64_t nothing = 0;
+    _Atomic(const struct p2e_known *) *place = place_of(filter);
+    const struct p2e_known *nothing = NULL;
     struct p2e_error ignored; // bind will say it, if it comes to that
 
-    if (atomic_load(place) != 0 || (!*agent_fails && p2e_program_get(filter, &ignored) >= 0))
+    if (atomic_load(place) || (!*agent_fails && p2e_program_get(filter, &ignored) >= 0))
         return;
-    atomic_compare_exchange_strong(place, &nothing, TRIED);
+    atomic_compare_exchange_strong(place, &nothing, &tried);
     *agent_fails = p2e_shim()->agent != NULL;
 }
 

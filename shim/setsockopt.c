@@ -4,11 +4,12 @@
 
 #include "shim/shim.h"
 
-static bool asks_for_gro(int level, int option, const void *value, socklen_t length)
+static bool asks_for_gro(int fd, int level, int option, const void *value, socklen_t length)
 {
     int on;
 
-    if (level != SOL_UDP || option != UDP_GRO || !value || length < sizeof(on))
+    if (level != SOL_UDP || option != UDP_GRO || !value || length < sizeof(on) ||
+        !p2e_endpoint_readable(fd, value, sizeof(on)))
         return false;
     memcpy(&on, value, sizeof(on));
     return on != 0;
@@ -32,7 +33,7 @@ static bool is_filtered(int fd)
 // tell.
 static int hooked_setsockopt(int fd, int level, int option, const void *value, socklen_t length)
 {
-    if (asks_for_gro(level, option, value, length) && is_filtered(fd)) {
+    if (asks_for_gro(fd, level, option, value, length) && is_filtered(fd)) {
         errno = ENOPROTOOPT;
         return -1;
     }

@@ -2,7 +2,7 @@
 // three layers: the exported name, which takes care of errno; the logic; the real function.
 //
 // Written once, before the first hook does anything, and only read from then on. The one thing that
-// changes is the descriptor of each filter's program, which is an atomic. So there is no lock, and
+// changes is what is known of each filter's program, which is an atomic. So there is no lock, and
 // nothing to take care of in a fork.
 #ifndef P2E_SHIM_SHIM_H
 #define P2E_SHIM_SHIM_H
@@ -24,6 +24,8 @@
 // Exit status of a process that was handed a socket which cannot be filtered (on_error = "closed").
 #define P2E_EXIT_UNFILTERED 111
 
+struct p2e_known;
+
 struct p2e_real {
     int (*socket)(int, int, int);
     int (*bind)(int, const struct sockaddr *, socklen_t);
@@ -42,7 +44,7 @@ struct p2e_shim {
     const char *program; // its base name
     struct stat standard_error;
     bool wants[P2E_UNIXSEQ + 1]; // by transport: is there a filter for this program?
-    _Atomic uint64_t *programs;  // one a filter, see program.c
+    _Atomic(const struct p2e_known *) *programs; // one a filter, see program.c
 };
 
 // Set up at the first call (the constructor's, as a rule).
@@ -53,9 +55,14 @@ const struct p2e_shim *p2e_shim(void);
 int p2e_endpoint_filter(enum p2e_transport transport, const struct sockaddr *address,
                         socklen_t length, const struct p2e_filter **filter, struct p2e_error *err);
 
+// Whether so many bytes (no more than a page) of what the server points to can be read; false also
+// where `fd` is no socket: the real call then says what is wrong. One system call, two across
+// pages: setsockopt, which a server that gets a filter has to be allowed anyway.
+bool p2e_endpoint_readable(int fd, const void *memory, size_t size);
+
 // ---- program.c ----------------------------------------------------------------------------------
-// The descriptor of a filter's program, opened or loaded at the first call. It stays ours: do not
-// close.
+// The descriptor of a filter's program, opened or loaded at the first call, and opened again where
+// another one is pinned by now. It stays ours: do not close.
 int p2e_program_get(const struct p2e_filter *filter, struct p2e_error *err);
 // Gets the programs of all filters that a new socket of this transport may need; quietly, and once.
 void p2e_program_warm(enum p2e_transport transport);

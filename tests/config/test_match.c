@@ -173,6 +173,49 @@ static void test_what_is_said_when_nobody_can_judge(void **state)
     p2e_config_free(&config);
 }
 
+// The kernel is to choose the port.
+#define ANY(n, k) UDP(n, "port = \"1-65535\"; " k)
+#define ANY_OPEN  "on_error = \"open\";"
+
+static void test_what_may_be_closed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *filters, *host;
+        bool may;
+    } cases[] = {
+        {"", "0.0.0.0", false},
+        {ANY("a", ""), "10.0.0.1", true},
+        {ANY("a", ANY_OPEN), "10.0.0.1", false},
+        {ANY("a", "address = \"10.0.0.1\";"), "10.0.0.1", true},
+        {ANY("a", "address = \"10.0.0.1\";"), "10.0.0.2", false},
+        {ANY("a", "address = \"10.0.0.1\";"), "0.0.0.0", true},
+        {ANY("a", "program = \"x\";"), "10.0.0.1", true},
+        {ANY("a", "program = \"y\";"), "10.0.0.1", false},
+        // one that is for each address, and one that is for this one
+        {ANY("a", ANY_OPEN) "," ANY("b", "address = \"10.0.0.1\";" ANY_OPEN), "0.0.0.0", false},
+        // neither can judge for both
+        {ANY("a", "address = \"10.0.0.2\";" ANY_OPEN) "," ANY("b",
+                                                              "address = \"10.0.0.1\";" ANY_OPEN),
+         "0.0.0.0", true},
+        {ANY("a", "address = \"10.0.0.2\";" ANY_OPEN) "," ANY("b",
+                                                              "address = \"10.0.0.1\";" ANY_OPEN),
+         "10.0.0.1", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char text[2048];
+        snprintf(text, sizeof(text), "filters = ( %s );", cases[i].filters);
+        struct p2e_config config;
+        struct sockaddr_storage address;
+        load_text(text, &config);
+        socklen_t length = make_inet(cases[i].host, 0, &address);
+        bool may = p2e_config_may_close(&config, P2E_UDP, (struct sockaddr *)&address, length, "x");
+        if (may != cases[i].may)
+            fail_msg("%s in %s", cases[i].host, text);
+        p2e_config_free(&config);
+    }
+}
+
 // What the kernel's bind takes for an address is one here too, and what it refuses is none.
 static void test_odd_udp_addresses(void **state)
 {
@@ -387,6 +430,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(test_udp),
         IN_FOLDER(test_what_is_said_when_nobody_can_judge),
+        IN_FOLDER(test_what_may_be_closed),
         IN_FOLDER(test_odd_udp_addresses),
         IN_FOLDER(test_unix),
         IN_FOLDER(test_names_that_fill_sun_path),

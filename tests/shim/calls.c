@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -74,6 +75,60 @@ static void datagrams(int port)
     close(fd);
 }
 
+// ---- Pointers to nothing ------------------------------------------------------------------------
+#define NOWHERE ((void *)16)
+
+// The first byte behind a page, where there is nothing.
+static char *end_of_memory(void)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    char *pages =
+        mmap(NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (pages == MAP_FAILED || munmap(pages + page, (size_t)page))
+        exit(2);
+    return pages + page;
+}
+
+static void bad_addresses(void)
+{
+    struct sockaddr_in address = {AF_INET, 0, {htonl(INADDR_LOOPBACK)}, {0}};
+    sa_family_t family = AF_UNIX;
+    int fd = opened("datagram", AF_INET, SOCK_DGRAM, 0),
+        local = opened("unix", AF_UNIX, SOCK_DGRAM, 0);
+    char *end = end_of_memory();
+
+    show("bind to nowhere", bind(fd, NOWHERE, sizeof(address)));
+    show("bind to too much of it", bind(fd, NOWHERE, 1000));
+    show("bind to none of it", bind(fd, NOWHERE, 0));
+    show("bind a unix socket to nowhere", bind(local, NOWHERE, sizeof(struct sockaddr_un)));
+    memcpy(end - 8, &address, 8);
+    show("bind to half there", bind(fd, (void *)(end - 8), sizeof(address)));
+    memcpy(end - sizeof(address), &address, sizeof(address));
+    show("bind to just there", bind(fd, (void *)(end - sizeof(address)), sizeof(address)));
+    memcpy(end - sizeof(family), &family, sizeof(family));
+    show("bind to any name", bind(local, (void *)(end - sizeof(family)), sizeof(family)));
+    close(local);
+    close(fd);
+}
+
+static void bad_values(void)
+{
+    int fd = opened("datagram", AF_INET, SOCK_DGRAM, 0);
+    int listener = opened("stream", AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_storage address;
+
+    show("UDP_GRO, nowhere", setsockopt(fd, IPPROTO_UDP, 104, NOWHERE, 4));
+    show("UDP_GRO, nothing", setsockopt(-1, IPPROTO_UDP, 104, NOWHERE, 4));
+    show("listen", listen(listener, 1));
+    fcntl(listener, F_SETFL, O_NONBLOCK);
+    show("accept, nowhere", accept(listener, (void *)&address, NOWHERE));
+    show("accept on nothing, nowhere", accept(-1, (void *)&address, NOWHERE));
+    show("accept, not looked at", accept(listener, NULL, NOWHERE));
+    close(listener);
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2)
@@ -85,6 +140,8 @@ int main(int argc, char **argv)
     opened("no such type", AF_INET, 77, 0);
     streams();
     datagrams(atoi(argv[1]));
+    bad_addresses();
+    bad_values();
     show("the next descriptor", dup(0));
     printf("LIVE %s\n", getenv("P2E_LIVE") ? "set" : "unset");
     return 0;

@@ -221,6 +221,39 @@ def test_a_server_with_a_filter_of_its_own(site, port, lock, on_error):
     assert (run.first, run.lines) == (("ready", ["A0"]) if on_error == OPEN else ("", []))
 
 
+OWN_FILTER_LATE = OWN_FILTER[: OWN_FILTER.index("try:")] + """
+try:
+    s.bind(("127.0.0.1", 0))
+    print("ready", s.getsockopt(socket.SOL_SOCKET, 44), flush=True)
+except OSError as error:
+    sys.exit(f"bind {error.errno}")
+"""
+ANY = {"transport": "udp", "port": "1-65535"}
+
+
+@pytest.mark.parametrize(
+    "filters, ready, said",
+    [
+        ([{**ANY, "on_error": OPEN}], True, "the socket goes on unfiltered"),
+        ([{**ANY, "port": "1-2", "on_error": OPEN}], True, ""),
+        ([{**ANY, "address": "127.0.0.2"}], True, ""),
+        ([{**ANY, "program": "another"}], True, ""),
+        ([{"transport": "unixgram", "path": "@p2e-first"}, {**ANY, "on_error": OPEN}], True,
+         "the socket goes on unfiltered"),
+        ([{**ANY, "on_error": OPEN}, {**ANY, "port": "1-2"}], False, "the socket is refused"),
+        ([{**ANY, "address": "127.0.0.1"}], False, "the socket is refused"),
+        ([{**ANY, "on_error": OPEN}, {**ANY, "address": "127.0.0.1", "on_error": OPEN}], True,
+         "the socket goes on unfiltered"),
+    ],
+)
+def test_a_filter_of_its_own_and_a_port_that_the_kernel_chooses(site, filters, ready, said):
+    """Refused where a filter that is closed may be for the port; that is not known before bind."""
+    site.configure(**{f"filter{i}": keys for i, keys in enumerate(filters)})
+    run = Run([*site.preloaded(), PYTHON, "-c", OWN_FILTER_LATE, "0"]).finish()
+    assert run.first == ("ready 0" if ready else "")
+    assert said in run.errors and run.errors.count("p2e: ") == (said != "")
+
+
 # ---- The line itself -------------------------------------------------------------------------------------
 
 

@@ -125,6 +125,26 @@ def test_unix_sockets(transport, style, way):
         site.close()
 
 
+def test_a_filter_that_was_unloaded_and_loaded_again():
+    """The listener has had the program before."""
+    address = f"@p2e-test-{secrets.token_hex(4)}"
+    site = pinned(first={"transport": "unixseq", "path": address})
+    try:
+        run = Run([*preloaded(site), *server("sequenced", address)])
+        assert run.first == "ready"
+        assert site.tool("remove", site.pin_dir, "first").returncode == 0
+        assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.connect("\0" + address[1:])
+            for message in b"B0", b"A0", b"B1", b"end":
+                assert message != b"A0" or run.line() == "accepted"
+                client.send(message)
+            run.finish()
+        assert (run.lines, run.errors) == (["B0", "B1"], "")
+    finally:
+        site.close()
+
+
 @pytest.mark.parametrize("seccomp", [[], [*NO_BPF, "errno"], [*NO_BPF, "kill"]])
 def test_udp_by_the_agent(site, port, seccomp):
     with agent(site.agent, site.pin_dir):
@@ -138,6 +158,18 @@ def test_a_filter_for_one_program(port, program, received):
     try:
         run = converse([*preloaded(site), *server("plain", port)], port)
         assert (run.first, run.lines, run.errors) == ("ready", received, "")
+    finally:
+        site.close()
+
+
+def test_a_filter_for_a_program_that_was_replaced(port):
+    site = pinned(first={"transport": "udp", "port": port, "program": "srv"})
+    try:
+        copy = shutil.copy(SERVER, site.folder / "srv")
+        variables = {"P2E_PIN_DIR": str(site.pin_dir), "LATER_PRELOAD": str(LIBRARY)}
+        command = [PYTHON, str(SERVERS / "replaced.py"), copy, "plain", str(port)]
+        run = converse(command, port, env={**os.environ, **variables})
+        assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
     finally:
         site.close()
 

@@ -6,8 +6,8 @@ import socket
 import subprocess
 
 import pytest
-from first_byte import Site
-from serving import Run, server
+from first_byte import UNPRIVILEGED, Site
+from serving import PYTHON, Run, server, udp_ports
 
 PATH = "@p2e-sequenced"
 
@@ -29,8 +29,8 @@ def connect(*messages, close=False):
     return client
 
 
-def start(site, style="sequenced", **options):
-    run = Run(site.preloaded() + server(style, PATH), **options)
+def start(site, style="sequenced", prefix=(), **options):
+    run = Run(site.preloaded(prefix) + server(style, PATH), **options)
     assert run.first == "ready"
     return run
 
@@ -98,6 +98,25 @@ def test_an_accept_that_does_not_wait(site):
     assert (run.lines, run.errors) == (["EAGAIN"], "")
 
 
+@pytest.mark.parametrize("preloaded", [False, True])
+def test_an_accept_with_nowhere_for_the_address(site, preloaded):
+    """The connection is lost, as without the shim."""
+    script = (
+        "import ctypes, errno, socket\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+        f"s.bind('\\0{PATH[1:]}'); s.listen(); print('ready', flush=True)\n"
+        "address = ctypes.create_string_buffer(128)\n"
+        "result = libc.accept(s.fileno(), address, ctypes.c_void_p(16))\n"
+        "print(result, errno.errorcode[ctypes.get_errno()])\n"
+    )
+    run = Run([*(site.preloaded() if preloaded else []), PYTHON, "-c", script])
+    assert run.first == "ready"
+    with connect():
+        run.finish()
+    assert (run.lines, run.errors) == (["-1 EFAULT"], "")
+
+
 @pytest.mark.parametrize("on_error", ["closed", "open"])
 def test_a_connection_that_cannot_be_filtered(site, on_error):
     site.configure(first={**site.filters["first"], "on_error": on_error})
@@ -132,6 +151,88 @@ def test_lost_descriptors_are_opened_again(site):
         run.tell("go\n")
         run.finish()
     assert (run.lines, run.errors) == (["accepted"], "")
+
+
+# ---- What is pinned changes ------------------------------------------------------------------------------
+
+
+def received(run, *messages):
+    """What the server gets of a new connection."""
+    with connect() as client:
+        assert run.line() == "accepted"
+        for message in *messages, b"done":
+            client.send(message)
+        shown = [run.line()]
+        while shown[-1] not in ("done", ""):
+            shown.append(run.line())
+    return shown[:-1]
+
+
+def unload(site):
+    assert site.tool("remove", site.pin_dir, "first").returncode == 0
+
+
+@pytest.mark.parametrize("prefix", [[], UNPRIVILEGED], ids=["root", "nobody"])
+@pytest.mark.parametrize("unloaded", [False, True])
+def test_new_connections_get_what_is_pinned_by_then(site, unloaded, prefix):
+    """Other rules than the server's configuration has: it was read before they changed."""
+    assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+    run = start(site, prefix=prefix)
+    assert received(run, b"A0", b"B0") == ["B0"]
+    if unloaded:
+        unload(site)
+    site.configure(first={**site.filters["first"], "rules": ["false"]})
+    site.compile(FORBIDDEN=ord("B"))
+    assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+    assert received(run, b"A0", b"B0") == ["A0"]
+    run.process.kill()
+    assert run.finish().errors == ""
+    assert site.tool("program", site.conf, "first").stdout == "pin\n"  # and it has left them alone
+
+
+def test_monitor_mode_ends_with_unloading(site):
+    site.configure(first={**site.filters["first"], "mode": "monitor"})
+    site.compile()
+    run = start(site)
+    assert received(run, b"A0", b"B0") == ["A0", "B0"]
+    unload(site)
+    site.configure(first={**site.filters["first"], "mode": "enforce"})
+    assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+    assert received(run, b"A0", b"B0") == ["B0"]
+    run.process.kill()
+    assert run.finish().errors == ""
+
+
+def test_a_filter_that_is_not_pinned_any_more(site):
+    """Who may load it does; the connection of who may not is refused."""
+    run = start(site)
+    unload(site)
+    assert received(run, b"A0", b"B0") == ["B0"]
+    assert site.pinned() == ["first"]
+    run.process.kill()
+    run.finish()
+    run = start(site, "sequenced_when_told", prefix=UNPRIVILEGED, stdin=subprocess.PIPE)
+    unload(site)
+    with connect():
+        run.tell("go\n")
+        run.finish()
+    assert run.lines == ["ECONNABORTED"]
+    assert run.errors.startswith('p2e: filter "first": loading a program needs')
+    assert run.errors.count("\n") == 1
+
+
+def test_a_filter_of_another_transport_by_now(site):
+    run = start(site, "sequenced_when_told", stdin=subprocess.PIPE)
+    unload(site)
+    site.configure(first={"transport": "udp", "port": udp_ports()})
+    site.compile()
+    assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+    with connect():
+        run.tell("go\n")
+        run.finish()
+    assert run.lines == ["ECONNABORTED"]
+    assert "is for another transport than this process's configuration says" in run.errors
+    assert site.tool("program", site.conf, "first").stdout == "pin\n"
 
 
 def test_monitor_mode_takes_all(site):

@@ -2,11 +2,12 @@
 
 import os
 import shutil
+import subprocess
 import time
 
 import pytest
 from first_byte import SANITIZED, UNPRIVILEGED, Site
-from serving import GOOD, SERVERS, Run, converse, send, server, udp_ports
+from serving import GOOD, PYTHON, SERVERS, Run, converse, send, server, udp_ports
 
 STYLES = [
     "plain",
@@ -145,6 +146,17 @@ def test_a_filter_for_a_program(site, port, filtered):
     assert run.errors == ""
 
 
+def test_a_filter_for_a_program_that_was_replaced(site, port):
+    """An upgrade, and the server executes itself anew: the kernel knows its old name."""
+    site.configure(first={"transport": "udp", "port": port, "program": "srv"})
+    copy = shutil.copy(os.path.realpath(PYTHON), site.folder / "srv")
+    env = site.environment(PYTHONHOME="/usr")
+    env = {**env, "LATER_PRELOAD": env.pop("LD_PRELOAD")}
+    command = [PYTHON, str(SERVERS / "replaced.py"), copy, *server("plain", port)[1:]]
+    run = converse(command, port, env=env)
+    assert (run.first, run.lines, run.errors) == ("ready", GOOD, "")
+
+
 def test_monitor_mode_passes_all(site, port):
     site.configure(first={"transport": "udp", "port": port, "mode": "monitor"})
     run = converse(site.preloaded() + server("plain", port), port)
@@ -169,6 +181,86 @@ def test_a_failed_bind_leaves_the_socket_as_it_was(site, port):
         "B0",
     ]
     assert run.errors == ""
+
+
+@pytest.mark.parametrize("prefix", [[], UNPRIVILEGED], ids=["root", "nobody"])
+def test_a_new_socket_gets_what_is_pinned_by_then(port, prefix):
+    """The other one keeps what it has: nothing, for its slot is empty."""
+    site = Site(first={"transport": "udp", "port": f"{port}-{port + 1}"}).compile()
+    try:
+        assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+        run = Run(site.preloaded(prefix) + server("binds_two", port), stdin=subprocess.PIPE)
+        assert site.tool("remove", site.pin_dir, "first").returncode == 0
+        assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+        run.tell("go\n")
+        assert (run.first, run.line()) == ("ready", "ready")
+        send(port, b"B0")
+        send(port + 1, b"A1", b"B1", b"end")
+        run.finish()
+        assert (run.lines, run.errors) == (["B1", "first: nothing"], "")
+    finally:
+        site.close()
+
+
+LATE_FIRST_SOCKET = """
+import socket, sys
+print("begun", flush=True); sys.stdin.readline()
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+try: s.bind(("127.0.0.1", int(sys.argv[1]))); print("ready", flush=True)
+except OSError as error: sys.exit(f"bind {error.errno}")
+while (m := s.recv(100)) != b"end": print(m.decode(), flush=True)
+"""
+
+
+def start_before_a_change(site, port, prefix, change):
+    """A server that reads its configuration, and gets its first socket when that is another one."""
+    assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+    command = [*site.preloaded(prefix), PYTHON, "-c", LATE_FIRST_SOCKET, str(port)]
+    run = Run(command, stdin=subprocess.PIPE)
+    change(site)
+    run.tell("go\n")
+    if run.line() == "ready":
+        send(port, b"A0", b"B0", b"end")
+    return run.finish()
+
+
+def pin_other_rules(site):
+    site.configure(first={**site.filters["first"], "rules": ["false"]})
+    site.compile(FORBIDDEN=ord("B"))
+    assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+
+
+def pin_monitor_mode(site):
+    site.configure(first={**site.filters["first"], "mode": "monitor"})
+    assert site.tool("program", site.conf, "first").stdout == "pinned\n"
+
+
+def pin_and_change_the_config_once_more(site):
+    pin_other_rules(site)
+    site.configure(first={**site.filters["first"], "rules": ["true", "false"]})
+
+
+def pin_and_hide_the_config(site):
+    pin_other_rules(site)
+    site.conf.unlink()
+
+
+@pytest.mark.parametrize("prefix", [[], UNPRIVILEGED], ids=["root", "nobody"])
+@pytest.mark.parametrize("change, received",
+                         [(pin_other_rules, ["A0"]), (pin_monitor_mode, ["A0", "B0"])])
+def test_a_configuration_that_was_read_before_it_changed(site, port, prefix, change, received):
+    run = start_before_a_change(site, port, prefix, change)
+    assert (run.lines, run.errors) == (received, "")
+    assert site.tool("program", site.conf, "first").stdout == "pin\n"  # it has changed nothing back
+
+
+@pytest.mark.parametrize("prefix", [[], UNPRIVILEGED], ids=["root", "nobody"])
+@pytest.mark.parametrize("change", [pin_and_change_the_config_once_more, pin_and_hide_the_config])
+def test_a_configuration_that_is_not_what_is_pinned(site, port, prefix, change):
+    """Neither the old one nor the new one."""
+    run = start_before_a_change(site, port, prefix, change)
+    assert run.lines == [] and "bind 13" in run.errors
+    assert "where that was done since this process began, start it again" in run.errors
 
 
 def test_replacing_the_pinned_program_reaches_sockets_that_are_attached(site, port):

@@ -306,6 +306,21 @@ def twice(address):
     receive(taken)
 
 
+def binds_two(address):
+    """The next port, too, when its standard input says so; and receives by that first."""
+    server = bound(address)
+    say("ready")
+    sys.stdin.readline()
+    second = bound(str(int(address) + 1))
+    say("ready")
+    receive(second)
+    server.setblocking(False)
+    try:
+        show(server.recv(2000))
+    except BlockingIOError:
+        say("first: nothing")
+
+
 def sequenced(address):
     """Takes one connection after the other, to its end."""
     server = bound(address, kind=socket.SOCK_SEQPACKET)
@@ -333,12 +348,17 @@ def sequenced_locked(address):
 
 
 def sequenced_after_all_is_gone(address):
-    """Loses the descriptors that it did not open; accepts when its standard input says so."""
+    """Loses the descriptors that it did not open before it accepts."""
+    sequenced_when_told(address, lambda: os.closerange(100, 1000))
+
+
+def sequenced_when_told(address, before=lambda: None):
+    """Accepts when its standard input says so."""
     server = bound(address, kind=socket.SOCK_SEQPACKET)
     server.listen()
     say("ready")
     sys.stdin.readline()
-    os.closerange(100, 1000)
+    before()
     try:
         server.accept()
         say("accepted")
