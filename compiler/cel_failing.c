@@ -51,8 +51,7 @@ static bool is_checked_text(const expr *text)
 
 bool p2e_cel_needs_check(const expr *e)
 {
-    return (e->op == P2E_CEL_SIZE || e->op == P2E_CEL_MATCHES ||
-            e->op == P2E_CEL_IS_FORMAT) &&
+    return (e->op == P2E_CEL_SIZE || e->op == P2E_CEL_MATCHES || e->op == P2E_CEL_IS_FORMAT) &&
            e->args[0]->type.kind == P2E_CEL_STRING && !is_checked_text(e->args[0]);
 }
 

@@ -128,7 +128,7 @@ static void emit_results(struct p2e_emitter *e, use_t *use)
     for (size_t i = 0; i < use->test_count; i++) {
         size_t word = i / RESULTS_A_WORD;
         if (i % RESULTS_A_WORD == 0)
-            emit(e, "        u64 results_%zu = 0;\n", word);
+            emit(e, "        u64 results_%zu __attribute__((unused)) = 0;\n", word);
         if (use->tests[i]->op == P2E_CEL_AT)
             continue;
         emit(e, "        results_%zu |= (u64)", word);

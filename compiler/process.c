@@ -104,14 +104,14 @@ static void drain(int fd, struct p2e_buffer *said)
 }
 
 // LLVM's tools may answer SIGXCPU with a report of their own, and the status of an error. The
-// kernel compares the limit with what it counts in ticks, which may be a little more than what was
-// used.
+// kernel compares the limit with what it counts in ticks, which on a busy machine may be more than
+// was used.
 static bool took_all_its_time(const struct rusage *used)
 {
-    const int64_t second = 1000000, tolerance = second / 10;
+    const int64_t second = 1000000, limit = p2e_process_seconds() * second;
     int64_t time = (used->ru_utime.tv_sec + used->ru_stime.tv_sec) * second +
                    used->ru_utime.tv_usec + used->ru_stime.tv_usec;
-    return time + tolerance >= p2e_process_seconds() * second;
+    return time >= limit - limit / 4;
 }
 
 static int wait_for(pid_t pid)
