@@ -57,7 +57,7 @@ static expr *check_format(checker *c, node *n)
         return NULL;
     e->args[0] = check_template(c, n, values->arg_count);
     for (size_t i = 0; i < values->arg_count && e->args[i]; i++)
-        e->args[i + 1] = check(c, values->args[i]);
+        e->args[i + 1] = p2e_cel_check_item(c, values, i);
     return e->args[values->arg_count] ? e : NULL;
 }
 

@@ -119,6 +119,9 @@ struct p2e_cel_expr *p2e_cel_check_list(const struct p2e_cel_checker *checker,
 // a[b]
 struct p2e_cel_expr *p2e_cel_check_index(const struct p2e_cel_checker *checker,
                                          const struct p2e_cel_node *node);
+// What stands in brackets or braces at `index`. NULL is an error.
+struct p2e_cel_expr *p2e_cel_check_item(const struct p2e_cel_checker *checker,
+                                        const struct p2e_cel_node *list, size_t index);
 // Sets the type of a list in brackets from what is in it. NULL is an error: of two types.
 struct p2e_cel_expr *p2e_cel_finish_list(const struct p2e_cel_checker *checker,
                                          const struct p2e_cel_node *node,

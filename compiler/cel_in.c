@@ -46,9 +46,7 @@ static expr *check_list_literal(checker *c, node *n, expr *element)
     struct p2e_cel_type type = {.kind = P2E_CEL_LIST, .element = element->type.kind};
     expr *e = make(c, list, P2E_CEL_LIST_LITERAL, type, list->arg_count / step);
     for (size_t i = 0; e && i < list->arg_count; i++) {
-        if (list->args[i]->optional)
-            return fail(c, list->args[i]->span, "optional values ([?a]) are not supported");
-        expr *item = check(c, list->args[i]);
+        expr *item = p2e_cel_check_item(c, list, i);
         if (!item)
             return NULL;
         if (i % step > 0 && item->op != P2E_CEL_CONST)

@@ -25,11 +25,16 @@ static bool is_item(enum p2e_cel_kind kind)
     return kind != P2E_CEL_LIST && kind != P2E_CEL_MAP && kind != P2E_CEL_NULL;
 }
 
-static expr *check_item(checker *c, node *list, size_t index)
+expr *p2e_cel_check_item(checker *c, node *list, size_t index)
 {
     if (list->args[index]->optional)
         return fail(c, list->args[index]->span, "optional values ([?a]) are not supported");
-    expr *item = check(c, list->args[index]);
+    return check(c, list->args[index]);
+}
+
+static expr *check_item(checker *c, node *list, size_t index)
+{
+    expr *item = p2e_cel_check_item(c, list, index);
     if (item && !is_item(item->type.kind))
         return fail(c, list->args[index]->span, "lists and maps within a list are not supported");
     return item;
