@@ -7,10 +7,10 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <time.h>
 
 #include "agent/metrics.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #define CONNECTIONS     16
 #define IDLE_SECONDS    10
@@ -110,13 +110,6 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 
 // ---- Turns --------------------------------------------------------------------------------------
 // A byte now and then is no idleness to the daemon: a few slow ones could keep all others out.
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1000ll + time.tv_nsec / 1000000;
-}
-
 static struct turn *find_turn(struct p2e_metrics *metrics, int fd)
 {
     for (size_t i = 0; i < CONNECTIONS; i++) {
@@ -139,7 +132,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     struct turn *turn = find_turn(context, starts ? -1 : fd);
     (void)state;
     if (turn)
-        *turn = (struct turn){starts ? fd : -1, now()};
+        *turn = (struct turn){starts ? fd : -1, p2e_clock_ms()};
 }
 
 static void on_answered(void *context, struct MHD_Connection *connection, void **state,
@@ -148,7 +141,7 @@ static void on_answered(void *context, struct MHD_Connection *connection, void *
     struct turn *turn = find_turn(context, fd_of(connection));
     (void)state, (void)how;
     if (turn)
-        turn->since = now();
+        turn->since = p2e_clock_ms();
 }
 
 // The daemon sees that they have ended.
@@ -156,7 +149,7 @@ static void end_turns(const struct p2e_metrics *metrics)
 {
     for (size_t i = 0; i < CONNECTIONS; i++) {
         const struct turn *turn = &metrics->turns[i];
-        if (turn->fd >= 0 && now() - turn->since >= TURN_SECONDS * 1000)
+        if (turn->fd >= 0 && p2e_clock_ms() - turn->since >= TURN_SECONDS * 1000)
             shutdown(turn->fd, SHUT_RDWR);
     }
 }

@@ -26,9 +26,8 @@ struct p2e_option {
 void p2e_option_list_free(struct p2e_option_list *list);
 
 // Parses argv by the table, whose last row is {0}. Options may stand behind operands, but not
-// behind
-// "--" nor, where the verb runs a command, behind the first operand. If `operands` is given, the
-// operands are argv[*operands] up to argc (and NULL) afterwards; else an operand is an error.
+// behind "--" nor, where the verb runs a command, behind the first operand. If `operands` is given,
+// the operands are argv[*operands] up to argc (and NULL) afterwards; else an operand is an error.
 // Returns -1 to go on, or the exit status to end with, all said.
 int p2e_parse_options(const struct p2e_command *command, int argc, char **argv,
                       const struct p2e_option *options, int *operands);

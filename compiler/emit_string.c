@@ -37,13 +37,8 @@ void p2e_emit_contains(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 void p2e_emit_size(struct p2e_emitter *e, const struct p2e_cel_expr *expr)
 {
     const struct p2e_cel_expr *arg = expr->args[0];
-    if (arg->type.kind == P2E_CEL_LIST) {
+    if (arg->type.kind == P2E_CEL_LIST || arg->type.kind == P2E_CEL_MAP) {
         emit(e, "(s64)count_%u(s)", p2e_plan_use(e->plan, arg)->slot);
-        return;
-    }
-    if (arg->type.kind == P2E_CEL_MAP) {
-        const struct p2e_use *use = p2e_plan_use(e->plan, arg);
-        emit(e, "(s64)(present_%u(s) ? s->value[%u] : 0)", use->slot, use->set_slot + 1);
         return;
     }
     emit(e, "(s64)%s(",

@@ -143,7 +143,7 @@ static void emit_count(struct p2e_emitter *e, const struct p2e_use *use)
 {
     emit(e, "static P2E_INLINE u64 count_%u(struct p2e_state *s)\n{\n    return 1", use->slot);
     p2e_emit_path_holds(e, use);
-    emit(e, " ? s->value[%u] : 0;\n}\n\n", use->slot);
+    emit(e, " ? s->value[%u] : 0;\n}\n\n", count_slot(use));
 }
 
 static void emit_name(struct p2e_emitter *e, const struct p2e_use *use)

@@ -15,7 +15,8 @@ static int look(const char *pin_dir, const char *name, struct p2e_pin *pin)
     struct stat st;
 
     *pin = (struct p2e_pin){0};
-    if ((size_t)snprintf(path, sizeof(path), "%s/%s/entry", pin_dir, name) >= sizeof(path)) {
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s/" P2E_PIN_ENTRY, pin_dir, name) >=
+        sizeof(path)) {
         errno = ENAMETOOLONG;
         return -1;
     }

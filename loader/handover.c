@@ -17,10 +17,10 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "bpf/abi.h"
 #include "loader/published.h"
@@ -299,14 +299,6 @@ static void answer(int connection, const char *pin_dir)
 }
 
 // ---- Connections --------------------------------------------------------------------------------
-static int64_t now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1000ll + time.tv_nsec / 1000000;
-}
-
 static size_t count_of(const struct p2e_handover *handover, uid_t user)
 {
     size_t count = 0;
@@ -348,7 +340,7 @@ static void take_connection(struct p2e_handover *handover)
         return;
     getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
     pending = place_for_one(handover);
-    *pending = (struct p2e_handover_pending){fd, peer.uid, now()};
+    *pending = (struct p2e_handover_pending){fd, peer.uid, p2e_clock_ms()};
     if (watch(handover, fd, (uint32_t)(pending - handover->pending)))
         end(pending);
 }
@@ -356,7 +348,7 @@ static void take_connection(struct p2e_handover *handover)
 static void end_silent_ones(struct p2e_handover *handover)
 {
     for (size_t i = 0; i < P2E_HANDOVER_PENDING; i++) {
-        if (handover->pending[i].fd >= 0 && now() - handover->pending[i].since > PATIENCE)
+        if (handover->pending[i].fd >= 0 && p2e_clock_ms() - handover->pending[i].since > PATIENCE)
             end(&handover->pending[i]);
     }
 }

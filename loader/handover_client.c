@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "loader/handover.h"
 #include "loader/published.h"
@@ -27,17 +27,9 @@
 #define OVERFLOW_UID 65534 // what a user namespace shows for users that it does not know
 
 // ---- Time ---------------------------------------------------------------------------------------
-static int64_t now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1000ll + time.tv_nsec / 1000000;
-}
-
 static int time_left(int64_t deadline)
 {
-    int64_t left = deadline - now();
+    int64_t left = deadline - p2e_clock_ms();
 
     return left > 0 ? (int)left : 0;
 }
@@ -220,7 +212,7 @@ static int try(const char *path, const struct p2e_handover_request *request, int
 static int exchange(const char *path, const struct p2e_handover_request *request, int *given,
                     struct p2e_error *err)
 {
-    int64_t deadline = now() + PATIENCE;
+    int64_t deadline = p2e_clock_ms() + PATIENCE;
     bool sent_away;
     int result = try(path, request, deadline, given, &sent_away, err);
 

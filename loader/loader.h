@@ -80,9 +80,8 @@ bool p2e_options_match(const struct p2e_options *wanted, const struct p2e_option
 // ours of this ABI.
 int p2e_pins_open(const char *pin_dir, const char *name, struct p2e_handles *handles,
                   struct p2e_description *description, struct p2e_error *err);
-// Puts the judge into the slot and pins all (0755 folder, 0444 pins, 0600 states and
-// samples), under a
-// temporary name first, then renamed. Fails if NAME is pinned already (errno EEXIST).
+// Puts the judge into the slot and pins all (0755 folder, 0444 pins, 0600 states and samples),
+// under a temporary name first, then renamed. Fails if NAME is pinned already (errno EEXIST).
 int p2e_pins_create(const char *pin_dir, const char *name, const struct p2e_handles *handles,
                     struct p2e_error *err);
 // Puts another program in the place of a pinned one, in one step. Where the kind of transport is
